@@ -1,0 +1,165 @@
+"""Symbols as registered functions, and the binding of written items to their parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from wye.notation.syntax import Item, NotationError, Word, parse
+from wye.registry import Registry, suggest
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting of a symbol: its name, type and default."""
+
+    name: str
+    adapter: TypeAdapter[Any] = field(compare=False)
+    required: bool
+    default: Any
+
+
+@dataclass(frozen=True)
+class Symbol(Generic[R]):
+    """A letter of an alphabet: a function whose annotations are the schema of its settings.
+
+    The function's first `given` parameters come from the caller (an input shape, a batch of
+    images); the others are written in the line, by position or by name.
+    """
+
+    name: str
+    function: Callable[..., R]
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Call(Generic[R]):
+    """A symbol with the values of its settings; `item` is how it was written."""
+
+    symbol: Symbol[R]
+    settings: dict[str, Any]
+    item: Item
+    text: str = field(compare=False)
+
+    def __call__(self, *given: Any) -> R:
+        return self.symbol.function(*given, **self.settings)
+
+    def error(self, problem: str) -> NotationError:
+        """An error that points at this item in its line."""
+        return NotationError(self.text, self.item.name.start, problem)
+
+
+class Alphabet(Generic[R]):
+    """A set of symbols and the reading of lines written in it.
+
+    Args:
+        kind: what a symbol of it is, for messages.
+        given: how many leading parameters of each function the caller provides.
+    """
+
+    def __init__(self, kind: str, given: int) -> None:
+        self.symbols: Registry[Symbol[R]] = Registry(kind)
+        self.given = given
+
+    def register(self, name: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+        """Decorator: make the function the meaning of `name`."""
+
+        def enter(function: Callable[..., R]) -> Callable[..., R]:
+            hints = get_type_hints(function, include_extras=True)
+            parameters = tuple(
+                Parameter(
+                    name=parameter.name,
+                    adapter=TypeAdapter(hints[parameter.name]),
+                    required=parameter.default is inspect.Parameter.empty,
+                    default=parameter.default,
+                )
+                for parameter in list(inspect.signature(function).parameters.values())[self.given :]
+            )
+            self.symbols.register(name)(Symbol(name, function, parameters))
+            return function
+
+        return enter
+
+    def read(self, text: str) -> list[Call[R]]:
+        """The calls that a line stands for; an empty line stands for none.
+
+        Raises:
+            NotationError: syntax, an unknown symbol or option, or a value of the wrong kind.
+        """
+        if not text.strip():
+            return []
+        line = parse(text)
+        return [self._bind(item, text) for item in line.items]
+
+    def _bind(self, item: Item, text: str) -> Call[R]:
+        name = item.name
+        if name.text not in self.symbols:
+            raise NotationError(
+                text,
+                name.start,
+                f"no {self.symbols.kind} is called {name.text!r}; {suggest(name.text, self.symbols)}",
+            )
+        symbol = self.symbols[name.text]
+        written: dict[str, Word] = {}
+        if len(item.values) > len(symbol.parameters):
+            extra = item.values[len(symbol.parameters)]
+            raise NotationError(
+                text, extra.start, f"{symbol.name} takes {_usage(symbol)}; this value is too many"
+            )
+        for parameter, word in zip(symbol.parameters, item.values, strict=False):
+            written[parameter.name] = word
+        names = [parameter.name for parameter in symbol.parameters]
+        for key, word in item.options:
+            if key.text not in names:
+                known = suggest(key.text, names) if names else f"{symbol.name} has no options"
+                raise NotationError(
+                    text, key.start, f"{symbol.name} has no option {key.text!r}; {known}"
+                )
+            if key.text in written:
+                raise NotationError(text, key.start, f"{key.text!r} is given twice")
+            written[key.text] = word
+        settings: dict[str, Any] = {}
+        for parameter in symbol.parameters:
+            if parameter.name in written:
+                settings[parameter.name] = _value(parameter, written[parameter.name], symbol, text)
+            elif parameter.required:
+                raise NotationError(
+                    text,
+                    name.start,
+                    f"{symbol.name} needs a value for {parameter.name!r}: {_usage(symbol)}",
+                )
+            else:
+                settings[parameter.name] = parameter.default
+        return Call(symbol, settings, item, text)
+
+
+def _usage(symbol: Symbol[Any]) -> str:
+    inner = [
+        parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
+        for parameter in symbol.parameters
+    ]
+    return f"{symbol.name}({', '.join(inner)})" if inner else f"{symbol.name} without values"
+
+
+def _value(parameter: Parameter, word: Word, symbol: Symbol[Any], text: str) -> Any:
+    try:
+        return parameter.adapter.validate_python(word.text)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        reason = reason.removeprefix("Value error, ").replace("Input should be", "it should be")
+        raise NotationError(
+            text,
+            word.start,
+            f"{word.text!r} does not suit {parameter.name!r} of {symbol.name}: {reason}",
+        ) from None
