@@ -1,3 +1,18 @@
 """Wye: image models with one encoder and two branches, a decoder and a classifier."""
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load", "train"]
+
+if TYPE_CHECKING:
+    from wye.api import load, train
+
+
+def __getattr__(name: str) -> Any:
+    """Import the interface when it is first used: `wye --help` must not wait for torch."""
+    if name in ("load", "train"):
+        from wye import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'wye' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The two kinds of failure a person meets, told apart by whose turn it is to act."""
+"""The kinds of failure a person meets, told apart by whose turn it is to act."""
 
 
 class WyeError(Exception):
@@ -17,3 +17,7 @@ class MachineError(WyeError):
     """The machine refused: a full disk, a read-only folder, an unreachable source."""
 
     exit_status = 1
+
+
+class TrainingError(WyeError):
+    """Training went wrong by itself: the loss is no number any more."""

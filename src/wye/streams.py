@@ -3,6 +3,8 @@
 A stream is addressed by a name and, where it is drawn from again and again, by a position such as
 the epoch. Positions make resuming trivial: the state of no generator has to be stored, because
 epoch 7 draws the same numbers whether or not epochs 1 to 6 ran in this process.
+
+torch is imported where it is used: the recipes name the streams, and listing recipes must be quick.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 STREAMS = ("subset", "split", "weights", "order", "augmentation", "noise")
 
@@ -43,6 +47,8 @@ class Streams:
         self, name: str, *position: int | str, device: torch.device | str = "cpu"
     ) -> torch.Generator:
         """A fresh generator at the start of stream `name` at `position`."""
+        import torch
+
         return torch.Generator(device=device).manual_seed(self.seed_of(name, *position))
 
     @contextmanager
@@ -52,6 +58,8 @@ class Streams:
         The global generator is put back afterwards. Only CPU draws are covered: networks are
         initialised on the CPU, so that the weights do not depend on the device.
         """
+        import torch
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed_of(name, *position))
             yield

@@ -1,0 +1,140 @@
+"""The Python interface: `wye.train` and `wye.load`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wye.errors import UsageError
+from wye.evaluation.measure import answers
+from wye.recipe import resolve
+from wye.recipe.overrides import nest
+from wye.recipe.schema import Recipe
+from wye.report.figures import draw_run_figures
+from wye.runs.carry_out import RunObserver, carry_out, set_up
+from wye.runs.folder import Run, RunFolder, default_folder
+from wye.runs.model import Model
+from wye.studies.load import merge
+
+GALLERY = (1000, 1001, 1002, 1003, 1005, 1008, 1009, 1024, 1037, 1038)
+"""The test images of study S0's published galleries."""
+
+
+def train(
+    recipe_or_row: Recipe | str,
+    *,
+    out: Path | str | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    max_steps: int | None = None,
+    **overrides: Any,
+) -> Run:
+    """Train and measure one run.
+
+    Args:
+        recipe_or_row: a row such as `joint/v4-l2`, a recipe file, a folder of images, or a recipe.
+        out: the run folder; `runs/<study>/<row>/seed-<n>` if not given.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        resume: go on with the run that is in the folder.
+        max_steps: end training after this many optimiser steps.
+        overrides: changed settings, `seed=1, train={"epochs": 2}` or `**{"train.epochs": 2}`.
+
+    Returns:
+        The run; its `result` holds the figures.
+
+    Raises:
+        WyeError: the recipe cannot be carried out.
+    """
+    settings: dict[str, Any] = {}
+    for key, value in overrides.items():
+        settings = merge(settings, nest(key, value))
+    if isinstance(recipe_or_row, Recipe):
+        changed = merge(recipe_or_row.model_dump(), settings)
+        recipe = Recipe.model_validate(changed)
+    else:
+        recipe = resolve(recipe_or_row, settings)
+    place = Path(out) if out is not None else None
+    return train_recipe(recipe, out=place, device=device, resume=resume, max_steps=max_steps)
+
+
+def load(run: Path | str | Run, which: str = "last") -> Model:
+    """The trained model of a run folder, with the weights of its `last` or `best` epoch.
+
+    Raises:
+        UsageError: the folder holds no finished run.
+    """
+    return Model.of(run if isinstance(run, Run) else Run(run), which)
+
+
+def train_recipe(
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    max_steps: int | None = None,
+    observer: RunObserver | None = None,
+    command: str = "",
+) -> Run:
+    """Carry out a recipe and draw the run's figures. See `train` and `carry_out`."""
+    folder = RunFolder(out or default_folder(recipe))
+    run = carry_out(
+        recipe,
+        folder,
+        device=choose_device(device),
+        resume=resume,
+        max_steps=max_steps,
+        observer=observer,
+        command=command,
+    )
+    if not folder.figures.exists():
+        draw_figures(run)
+    return run
+
+
+def draw_figures(run: Run) -> None:
+    """Draw curves, confusion matrix and gallery of a finished run into its `figures/`."""
+    setup = set_up(run.recipe)
+    setup.network.load_state_dict(Model.of(run).network.state_dict())
+    images = setup.data.test.take(gallery_indices(len(setup.data.test)))
+    found = answers(setup.network, setup.data, images, "gallery", setup.streams, "fp32")
+    answer = next(found)
+    rebuilt = answer.reconstructions
+    draw_run_figures(
+        run,
+        None if rebuilt is None else as_pixels(answer.originals),
+        None if rebuilt is None else as_pixels(rebuilt),
+    )
+
+
+def gallery_indices(count: int) -> torch.Tensor:
+    """The ten test images that every gallery shows, or ten spread evenly over a smaller set."""
+    if count > max(GALLERY):
+        return torch.tensor(GALLERY)
+    return torch.linspace(0, count - 1, min(10, count)).long()
+
+
+def as_pixels(images: torch.Tensor) -> torch.Tensor:
+    """[0, 1] as uint8."""
+    return images.mul(255).round().clamp(0, 255).to(torch.uint8)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; `auto` is the best there is.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name}: {reason}") from None
+    return device

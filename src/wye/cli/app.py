@@ -1,0 +1,80 @@
+"""The verbs of the command line, and how failures are told.
+
+Heavy imports happen inside the commands: `wye --help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import wye
+from wye.cli import data, outputs, reporting, rows, training
+from wye.errors import WyeError
+
+app = typer.Typer(
+    name="wye",
+    help=wye.__doc__,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+rows.add_to(app)
+training.add_to(app)
+outputs.add_to(app)
+reporting.add_to(app)
+app.add_typer(data.app, name="data", help="Data sets: list, fetch, check, show.")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(wye.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a failure; works anywhere.")
+    ] = False,
+) -> None:
+    """Wye trains image models with one encoder, a decoder and a classifier."""
+
+
+def main() -> None:
+    """Run the command line; ends the process with its exit status.
+
+    0: done. 1: the machine refused, or training went wrong. 2: the request is mistaken.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("wye").setLevel(logging.INFO)
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(args=arguments, prog_name="wye")
+    except BrokenPipeError:
+        # Whoever read our output has left (`wye list | head`); that is no failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (WyeError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        print(f"wye: {_message(error)}", file=sys.stderr)
+        sys.exit(error.exit_status if isinstance(error, WyeError) else 1)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return f"{error.filename}: {reason}" if error.filename else reason
+    if isinstance(error, MemoryError):
+        return "out of memory; a smaller train.batch_size or network needs less"
+    return str(error)

@@ -1,0 +1,107 @@
+"""What commands print: JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from wye.runs.folder import Run
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+
+PERCENT = {"accuracy", "balanced_accuracy", "macro_f1", "judge_accuracy"}
+DECIBEL = {"psnr", "psnr_pca"}
+SHOWN = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "psnr",
+    "psnr_pca",
+    "ssim",
+    "mse",
+    "mae",
+    "cross_entropy",
+)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def figure(name: str, value: float | None, signed: bool = False) -> str:
+    """A metric for people: percent, dB or plain; an empty string for None."""
+    if value is None:
+        return ""
+    sign = "+" if signed else ""
+    if name in PERCENT:
+        return f"{100 * value:{sign}.2f} {'pt' if signed else '%'}"
+    if name in DECIBEL:
+        return f"{value:{sign}.2f} dB"
+    return f"{value:{sign}.5f}"
+
+
+def print_table(
+    columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], title: str | None = None
+) -> None:
+    """A table on standard output.
+
+    Args:
+        columns: heading and `left` or `right` of each.
+        rows: the cells.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for heading, justify in columns:
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for row in rows:
+        table.add_row(*(cell.replace("[", "\\[") for cell in row))
+    console = Console()
+    # In a file or a pipe there is no edge of the window to fold the cells at.
+    console.print(table, width=None if console.is_terminal else 200, crop=False)
+
+
+def print_result(run: Run) -> None:
+    """A run's test figures beside the published ones."""
+    assert run.result is not None
+    recipe, test = run.recipe, run.result["test"]
+    comparable = recipe.published_data == recipe.data.name
+    published = recipe.published if comparable else {}
+    rows = []
+    for name in SHOWN:
+        if name not in test and name not in published:
+            continue
+        printed, measured = published.get(name), test.get(name)
+        known = printed is not None and measured is not None
+        rows.append(
+            (
+                name,
+                figure(name, printed),
+                figure(name, measured),
+                figure(name, measured - printed, signed=True) if known else "",
+            )
+        )
+    columns = (("test", "left"), ("published", "right"), ("measured", "right"), ("difference", "right"))
+    print_table(columns, rows, title=f"{recipe.row} on {run.result['data']}, seed {recipe.seed}")
+    optimistic = run.result.get("best_on_test")
+    if optimistic:
+        print(
+            f"best epoch on the test set (optimistic): {100 * optimistic['accuracy']:.2f} %"
+            f" in epoch {optimistic['epoch']}"
+        )
+    seconds = run.result["seconds"]
+    print(
+        f"{run.result['parameters']['total']:,} parameters, trained in {seconds['train']:.0f} s"
+        f" at {run.result['images_per_second']:,.0f} images/s ({run.result['device']},"
+        f" {run.result['precision']}), {seconds['total']:.0f} s in all"
+    )
+    if run.result["status"] != "complete":
+        print("training was cut short by --max-steps")
+    print(f"run folder: {run.path}")

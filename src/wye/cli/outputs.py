@@ -1,0 +1,175 @@
+"""`wye evaluate`, `wye reconstruct`, `wye predict` and `wye embed`: what a run's network does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wye.cli.output import SHOWN, Json, figure, print_json, print_table
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Weights = Annotated[
+    Literal["last", "best"], typer.Option(help="Weights of the last or of the best epoch.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter this file's commands."""
+    app.command("evaluate")(evaluate)
+    app.command("reconstruct")(reconstruct)
+    app.command("predict")(predict)
+    app.command("embed")(embed)
+
+
+def evaluate(run: RunPath, weights: Weights = "last", json: Json = False) -> None:
+    """Measure a run's network again on its test images, and the classes one by one."""
+    from wye.evaluation import measure
+    from wye.runs.carry_out import set_up
+    from wye.runs.folder import Run
+    from wye.runs.model import Model
+
+    opened = Run(run)
+    model = Model.of(opened, weights)
+    setup = set_up(opened.recipe)
+    setup.network.load_state_dict(model.network.state_dict())
+    figures = measure(
+        setup.network,
+        setup.data,
+        "test",
+        setup.streams,
+        str(opened.environment.get("precision", "fp32")),
+        mirror_views=opened.recipe.evaluation.mirror_views,
+    )
+    if json:
+        print_json({"row": opened.recipe.row, "weights": weights, "test": figures})
+        return
+    lines = [(name, figure(name, figures[name])) for name in SHOWN if name in figures]
+    title = f"{opened.recipe.row} on {setup.data.name}, {weights} epoch"
+    print_table([("test", "left"), ("measured", "right")], lines, title=title)
+    if "per_class" in figures:
+        columns = [("class", "left"), ("precision", "right"), ("recall", "right")]
+        columns += [("F1", "right"), ("images", "right")]
+        print_table(
+            columns,
+            [
+                (
+                    name,
+                    *(f"{100 * of[key]:.2f} %" for key in ("precision", "recall", "f1")),
+                    str(of["support"]),
+                )
+                for name, of in figures["per_class"].items()
+            ],
+        )
+
+
+def reconstruct(
+    run: RunPath,
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Image files; test images if none are given.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("reconstructions.png"),
+    weights: Weights = "last",
+) -> None:
+    """Draw images, their reconstructions and the errors."""
+    import torch
+
+    from wye.api import as_pixels, gallery_indices
+    from wye.report.gallery import draw_gallery
+    from wye.runs.carry_out import set_up
+    from wye.runs.folder import Run
+    from wye.runs.model import Model
+
+    opened = Run(run)
+    model = Model.of(opened, weights)
+    if images:
+        pixels = torch.cat([model.read(path) for path in images])
+    else:
+        test = set_up(opened.recipe).data.test
+        pixels = test.take(gallery_indices(len(test))).pixels
+    rebuilt = torch.from_numpy(model.reconstruct(pixels))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draw_gallery(pixels, as_pixels(rebuilt), out)
+    print(out)
+
+
+def predict(
+    run: RunPath,
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    weights: Weights = "last",
+    json: Json = False,
+) -> None:
+    """Name the class of images."""
+    import torch
+
+    from wye.runs.folder import Run
+    from wye.runs.model import Model
+
+    model = Model.of(Run(run), weights)
+    files = [file for path in images for file in _files(path)]
+    probabilities = model.predict_proba(torch.cat([model.read(file) for file in files]))
+    best = probabilities.argmax(1)
+    if json:
+        print_json(
+            [
+                {
+                    "image": str(file),
+                    "class": model.classes[index],
+                    "probabilities": dict(zip(model.classes, row.tolist(), strict=True)),
+                }
+                for file, index, row in zip(files, best, probabilities, strict=True)
+            ]
+        )
+        return
+    columns = [("image", "left"), ("class", "left"), ("probability", "right")]
+    lines = [
+        (str(file), model.classes[index], f"{100 * row[index]:.1f} %")
+        for file, index, row in zip(files, best, probabilities, strict=True)
+    ]
+    print_table(columns, lines)
+
+
+def _files(path: Path) -> list[Path]:
+    from wye.errors import UsageError
+
+    if not path.exists():
+        raise UsageError(f"there is no file or folder {path}")
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.is_file())
+    if not found:
+        raise UsageError(f"the folder {path} is empty")
+    return found
+
+
+def embed(
+    run: RunPath,
+    data: Annotated[str, typer.Argument(help="A data set by name, or a folder of images.")],
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("embedding.npz"),
+    weights: Weights = "last",
+) -> None:
+    """Write the latent codes of a data set: arrays `train`, `test` and their labels."""
+    import numpy as np
+
+    from wye.data.prepare import prepare
+    from wye.data.sources import load
+    from wye.runs.folder import Run
+    from wye.runs.model import Model
+    from wye.streams import Streams
+
+    opened = Run(run)
+    model = Model.of(opened, weights)
+    settings = opened.recipe.data.model_copy(
+        update={"name": data, "validation": 0.0, "per_class": None}
+    )
+    prepared = prepare(
+        load(data, size=settings.image_size or model.shape[1]), settings, Streams(0)
+    )
+    arrays = {}
+    for name, part in (("train", prepared.train), ("test", prepared.test)):
+        arrays[name] = model.embed(part.pixels)
+        arrays[f"{name}_labels"] = part.labels.numpy()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(out, **arrays)
+    print(out)

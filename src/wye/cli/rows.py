@@ -1,0 +1,141 @@
+"""`wye list` and `wye show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wye.cli.output import Json, figure, print_json, print_table
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Changed settings: train.epochs=10"),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter this file's commands."""
+    app.command("list")(list_rows)
+    app.command("show")(show_row)
+
+
+def list_rows(
+    study: Annotated[str | None, typer.Argument(help="Only this study.")] = None,
+    runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Rows, their published figures, and what has been measured here."""
+    from wye.errors import UsageError
+    from wye.recipe import recipe_from_row
+    from wye.registry import suggest
+    from wye.evidence.measured import measured_figures
+    from wye.studies import studies
+
+    known = studies()
+    if study is not None and study not in known:
+        raise UsageError(f"there is no study {study!r}; {suggest(study, known)}")
+    measured = measured_figures(runs)
+    entries: list[dict[str, Any]] = []
+    for name in [study] if study else known:
+        for row in known[name].rows:
+            recipe = recipe_from_row(f"{name}/{row}")
+            entries.append(
+                {
+                    "row": recipe.row,
+                    "study": name,
+                    "source": recipe.source,
+                    "dataset": recipe.data.name,
+                    "constraint": recipe.constraint,
+                    "control_of": recipe.control_of,
+                    "published": recipe.published,
+                    "measured": measured.get(recipe.row, {}),
+                }
+            )
+    if json:
+        print_json(entries)
+        return
+    columns = [("row", "left"), ("source", "left"), ("data", "left")]
+    columns += [("metric", "left"), ("published", "right"), ("measured", "right")]
+    lines = []
+    for entry in entries:
+        names = list(dict.fromkeys([*entry["published"], *_worth_showing(entry["measured"])]))
+        for index, name in enumerate(names or [""]):
+            head = (entry["row"], entry["source"] or "", entry["dataset"])
+            lines.append(
+                (
+                    *(head if index == 0 else ("", "", "")),
+                    name,
+                    figure(name, entry["published"].get(name)),
+                    _spread(name, entry["measured"].get(name)),
+                )
+            )
+    print_table(columns, lines)
+
+
+def _worth_showing(measured: dict[str, Any]) -> list[str]:
+    return [name for name in ("accuracy", "psnr") if name in measured]
+
+
+def _spread(name: str, statistics: dict[str, Any] | None) -> str:
+    if statistics is None:
+        return ""
+    text = figure(name, statistics["mean"])
+    if statistics["sd"] is not None:
+        text += f" ± {figure(name, statistics['sd'])}"
+    return f"{text} (n={statistics['n']})"
+
+
+def show_row(
+    row: Annotated[str, typer.Argument(help="A row, a recipe file or a folder of images.")],
+    overrides: Overrides = None,
+    json: Json = False,
+) -> None:
+    """The recipe in full and the network layer by layer: shapes, parameters, multiply-adds."""
+    import torch
+    import yaml
+
+    from wye.data.shape import input_shape
+    from wye.network import build_network, describe
+    from wye.recipe import resolve
+    from wye.recipe.overrides import parse_overrides
+
+    recipe = resolve(row, parse_overrides(overrides or []))
+    shape, classes = input_shape(recipe.data)
+    with torch.device("meta"):
+        network = build_network(recipe.network, shape, classes)
+    described = describe(network)
+    document = recipe.model_dump(mode="json")
+    layers = [vars(layer) for layer in described.layers]
+    if json:
+        print_json(
+            {
+                "row": recipe.row,
+                "recipe": document,
+                "parameters": described.parameters(),
+                "inputs": list(shape),
+                "latent": network.latent_size,
+                "multiply_adds": described.multiply_adds,
+                "layers": layers,
+            }
+        )
+        return
+    print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100))
+    columns = [("part", "left"), ("layer", "left"), ("output", "right")]
+    columns += [("parameters", "right"), ("multiply-adds", "right")]
+    lines = [
+        (
+            layer.part if layer.index == 0 else "",
+            layer.symbol,
+            "x".join(map(str, layer.shape)),
+            f"{layer.parameters:,}",
+            f"{layer.multiply_adds:,}",
+        )
+        for layer in described.layers
+    ]
+    total = described.parameters()["total"]
+    lines.append(("total", "", "", f"{total:,}", f"{described.multiply_adds:,}"))
+    print_table(columns, lines, title=f"input {'x'.join(map(str, shape))}")
+    ratio = network.latent_size / torch.Size(shape).numel()
+    print(f"latent: {network.latent_size:,} values, {ratio:.2f} of the input")

@@ -1,0 +1,169 @@
+"""A user's own images: a folder with one folder a class."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from wye.data.images import DataSet, Images
+from wye.errors import UsageError
+
+PHOTOGRAPHS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+PORTABLE = (".ppm", ".pgm", ".pbm", ".pnm")
+SUFFIXES = (*PHOTOGRAPHS, *PORTABLE)
+HELD_OUT = 0.2
+
+log = logging.getLogger("wye")
+
+
+def load_folder(
+    path: str | Path, size: int = 32, *, generator: torch.Generator | None = None
+) -> DataSet:
+    """The images in `path/<class>/…`, or in `path/train/<class>/…` and `path/test/<class>/…`.
+
+    Classes are the folders' names in order. Without a `test` folder a fifth of each class is held
+    out. Images are brought to `size` x `size` by `read_image`; if all are grey, one channel is
+    kept.
+
+    Args:
+        generator: draws the images that are held out; by default one with seed 0.
+
+    Raises:
+        UsageError: no images, too few to hold any out, an unreadable file, or a class that only
+            the test part has.
+    """
+    path = Path(path).expanduser()
+    if not path.is_dir():
+        raise UsageError(f"no folder is called {str(path)!r}")
+    if size < 1:
+        raise UsageError(f"images cannot be brought to {size} x {size} pixels")
+    divided = any(_folders(path / "train"))
+    files = _files(path / "train" if divided else path)
+    classes = tuple(files)
+    if divided and any(_folders(path / "test")):
+        test_files = _files(path / "test")
+        if unknown := sorted(set(test_files) - set(classes)):
+            raise UsageError(f"{path / 'test'} has classes that train lacks: {', '.join(unknown)}")
+        parts = (_labelled(files, classes), _labelled(test_files, classes))
+    else:
+        if divided and (others := [f.name for f in _folders(path) if f.name != "train"]):
+            log.warning("%s: only train is used, not %s", path, ", ".join(others))
+        parts = _split(files, generator or torch.Generator().manual_seed(0))
+        if not parts[1]:
+            raise UsageError(
+                f"{path} has too few images to hold any out: add some, or a test folder"
+            )
+    train, test = (_images(part, size) for part in parts)
+    if all(_is_grey(part.pixels) for part in (train, test)):
+        train, test = (Images(p.pixels[:, :1].contiguous(), p.labels) for p in (train, test))
+    return DataSet(path.resolve().name, classes, train, test)
+
+
+def read_image(path: str | Path, size: int = 32) -> Tensor:
+    """An image file as uint8 `(3, size, size)`, its longer side cropped evenly at both ends.
+
+    Transparency becomes white, 16-bit grey keeps its upper 8 bits, an animation its first frame,
+    and a photograph is turned the way its camera was held.
+
+    Raises:
+        UsageError: the file cannot be read as an image.
+    """
+    try:
+        with Image.open(path) as image:
+            # JPEG files can be decoded at a fraction of their size: much faster for photographs.
+            image.draft(None, (4 * size, 4 * size))
+            rgb = _to_rgb(ImageOps.exif_transpose(image))
+            shorter = min(rgb.size)
+            left, top = (rgb.width - shorter) / 2, (rgb.height - shorter) / 2
+            small = rgb.resize(
+                (size, size),
+                Image.Resampling.LANCZOS if shorter > size else Image.Resampling.BICUBIC,
+                box=(left, top, left + shorter, top + shorter),
+            )
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UsageError(f"{path} cannot be read as an image: {error}") from error
+    return torch.from_numpy(np.array(small)).permute(2, 0, 1)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8)).convert(
+            "RGB"
+        )
+    if image.mode == "F":
+        values = np.asarray(image)
+        values = values * 255 if values.max() <= 1 else values
+        return Image.fromarray(values.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _folders(path: Path) -> list[Path]:
+    """The folders in `path` by name, without hidden ones; none if `path` is no folder."""
+    if not path.is_dir():
+        return []
+    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _files(path: Path) -> dict[str, list[Path]]:
+    """Class to image files, both in order."""
+    found: dict[str, list[Path]] = {}
+    for folder in _folders(path):
+        files = sorted(
+            file
+            for file in folder.rglob("*")
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        )
+        if files:
+            found[folder.name] = files
+        else:
+            log.warning("%s: no images, so no class", folder)
+    if not found:
+        raise UsageError(
+            f"{path} holds no images by class; wanted: {path}/<class>/<image>{_strays(path)}"
+        )
+    return found
+
+
+def _strays(path: Path) -> str:
+    """A hint for images that lie where the classes should."""
+    loose = sum(file.suffix.lower() in SUFFIXES for file in path.iterdir())
+    return f" ({loose} images lie in no class's folder)" if loose else ""
+
+
+Labelled = list[tuple[Path, int]]
+
+
+def _labelled(files: dict[str, list[Path]], classes: tuple[str, ...]) -> Labelled:
+    return [(file, classes.index(name)) for name, group in files.items() for file in group]
+
+
+def _split(files: dict[str, list[Path]], generator: torch.Generator) -> tuple[Labelled, Labelled]:
+    """A fifth of each class, and at least one where there are two, held out for the test."""
+    train: Labelled = []
+    test: Labelled = []
+    for label, group in enumerate(files.values()):
+        count = max(round(HELD_OUT * len(group)), 1) if len(group) > 1 else 0
+        held = set(torch.randperm(len(group), generator=generator)[:count].tolist())
+        for position, file in enumerate(group):
+            (test if position in held else train).append((file, label))
+    return train, test
+
+
+def _images(files: Labelled, size: int) -> Images:
+    # Pillow decodes and resizes without Python's lock, so threads are enough.
+    with ThreadPoolExecutor() as pool:
+        pixels = list(pool.map(lambda item: read_image(item[0], size), files))
+    return Images(torch.stack(pixels), torch.tensor([label for _, label in files]))
+
+
+def _is_grey(pixels: Tensor) -> bool:
+    return bool((pixels[:, :1] == pixels).all())

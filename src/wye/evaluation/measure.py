@@ -1,0 +1,127 @@
+"""Measuring a trained network on a part of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wye.data.batches import evaluation_batches
+from wye.data.images import Images
+from wye.data.prepare import Prepared
+from wye.evaluation.classification import classification_report, confusion_matrix
+from wye.evaluation.pca import psnr_pca
+from wye.evaluation.reconstruction import ReconstructionQuality
+from wye.files import cache_folder
+from wye.network.build import Network
+from wye.streams import Streams
+from wye.training.precision import multiplying_in
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of a batch of images.
+
+    Attributes:
+        labels: `(N,)`.
+        logits: `(N, classes)` in fp32, None without a classifier.
+        originals: `(N, C, H, W)` in [0, 1]: what the decoder should have given.
+        reconstructions: the same of what it gave, de-normalised and clamped; None without one.
+        latent: the encoder's output, flattened to `(N, K)`.
+    """
+
+    labels: Tensor
+    logits: Tensor | None
+    originals: Tensor
+    reconstructions: Tensor | None
+    latent: Tensor
+
+
+@torch.inference_mode()
+def answers(
+    network: Network,
+    data: Prepared,
+    images: Images,
+    part: str,
+    streams: Streams,
+    precision: str,
+    mirror_views: bool = False,
+) -> Iterator[Answer]:
+    """Run a network over images in order, in inference mode.
+
+    Args:
+        part: names the stream of a corruption.
+        mirror_views: logits are the mean of those of an image and of its mirror image.
+    """
+    network.eval()
+    device = images.pixels.device
+    for batch in evaluation_batches(data, images, BATCH, streams, part):
+        with multiplying_in(precision, device):
+            output = network(batch.inputs)
+            logits = output.logits
+            if mirror_views and logits is not None:
+                mirrored = network.classifier(network.encoder(batch.inputs.flip(3)))
+                logits = (logits.float() + mirrored.float()) / 2
+        yield Answer(
+            labels=batch.labels,
+            logits=None if logits is None else logits.float(),
+            originals=data.targets.undo(batch.targets),
+            reconstructions=None
+            if output.reconstruction is None
+            else data.targets.undo(output.reconstruction),
+            latent=output.latent.float().flatten(1),
+        )
+
+
+def measure(
+    network: Network,
+    data: Prepared,
+    part: str,
+    streams: Streams,
+    precision: str,
+    mirror_views: bool = False,
+) -> dict[str, Any]:
+    """The figures of `result.json` for one part of the data.
+
+    Accuracy, balanced accuracy, macro F1, the report by class and the confusion matrix where there
+    is a classifier; MSE, MAE, PSNR (dB, mean over images) and SSIM on [0, 1] where there is a
+    decoder; for the test part also `psnr_pca`, the PSNR of the best linear code of the latent's
+    size, where the latent is smaller than the image.
+
+    Args:
+        part: `test` or `validation`.
+    """
+    images = data.test if part == "test" else data.validation
+    assert images is not None
+    counts = torch.zeros(len(data.classes), len(data.classes), dtype=torch.int64)
+    entropy = 0.0
+    quality = ReconstructionQuality()
+    for answer in answers(network, data, images, part, streams, precision, mirror_views):
+        if answer.logits is not None:
+            predicted = answer.logits.argmax(1)
+            counts += confusion_matrix(answer.labels, predicted, len(data.classes)).cpu()
+            entropy += F.cross_entropy(answer.logits, answer.labels, reduction="sum").item()
+        if answer.reconstructions is not None:
+            quality.update(answer.originals, answer.reconstructions)
+    figures: dict[str, Any] = {}
+    if network.classifier is not None:
+        figures = classification_report(counts, data.classes)
+        figures["cross_entropy"] = entropy / len(images)
+    if network.decoder is not None:
+        figures |= quality.compute()
+        if part == "test":
+            optimum = psnr_pca(
+                data.train.pixels.cpu(),
+                images.pixels.cpu(),
+                network.latent_size,
+                cache=cache_folder() / "pca",
+            )
+            if optimum is not None:
+                figures["psnr_pca"] = optimum
+    return figures

@@ -1,0 +1,102 @@
+"""How close reconstructions come to their originals, gathered batch by batch."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+# The mean squared error of an exact reconstruction counts as this much: 100 dB, not infinity.
+MSE_FLOOR = 1e-10
+SSIM_WINDOW = 11
+SSIM_SIGMA = 1.5
+
+
+def psnr(mse: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB for data range 1, at most 100 (`MSE_FLOOR`)."""
+    return -10 * mse.clamp_min(MSE_FLOOR).log10()
+
+
+def ssim(originals: Tensor, reconstructions: Tensor) -> Tensor:
+    """Structural similarity of each image, data range 1: `(N,)`.
+
+    Gaussian window of 11 pixels and sigma 1.5 (the largest odd window that fits smaller images),
+    mean over the places where the window lies inside the image, then over channels. It equals
+    scikit-image's `structural_similarity(gaussian_weights=True, sigma=1.5, data_range=1,
+    use_sample_covariance=False)` (Wang et al., 2004).
+    """
+    # Imported here: not every command that imports this module measures anything.
+    from pytorch_msssim import ssim as measure
+
+    smallest = min(originals.shape[2:])
+    window = min(SSIM_WINDOW, smallest - 1 + smallest % 2)
+    with warnings.catch_warnings():
+        values: Tensor = measure(
+            originals,
+            reconstructions,
+            data_range=1,
+            size_average=False,
+            win_size=window,
+            win_sigma=SSIM_SIGMA,
+        )
+    return values
+
+
+class ReconstructionQuality:
+    """Running means over images of mse, mae, psnr and ssim, summed in float64.
+
+    Every figure is computed for each image and then averaged, so that the division into batches
+    makes no difference. PSNR is thus the mean of the images' PSNR, which lies above the PSNR of
+    the mean error.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def update(self, originals: Tensor, reconstructions: Tensor) -> None:
+        """Add a batch.
+
+        Args:
+            originals: float `(N, C, H, W)`, clamped here to [0, 1].
+            reconstructions: the same shape, clamped likewise.
+
+        Raises:
+            ValueError: shapes that differ, or images of fewer than 2 pixels a side.
+        """
+        if originals.shape != reconstructions.shape or originals.ndim != 4:
+            raise ValueError(
+                f"originals {tuple(originals.shape)} and reconstructions "
+                f"{tuple(reconstructions.shape)} must both be (N, C, H, W)"
+            )
+        if min(originals.shape[2:]) < 2:
+            raise ValueError("images must have at least 2 pixels a side")
+        if not len(originals):
+            return
+        # Under autocast the filters of SSIM would run in half precision.
+        with torch.autocast(originals.device.type, enabled=False):
+            first, second = originals.float().clamp(0, 1), reconstructions.float().clamp(0, 1)
+            difference = (first - second).flatten(1)
+            mse = difference.square().mean(1)
+            figures = {
+                "mse": mse,
+                "mae": difference.abs().mean(1),
+                "psnr": psnr(mse),
+                "ssim": ssim(first, second),
+            }
+        for name, values in figures.items():
+            total = values.double().sum()
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
+        self.count += len(originals)
+
+    def compute(self) -> dict[str, float]:
+        """The means over all images so far: `mse`, `mae`, `psnr` (dB) and `ssim`.
+
+        Raises:
+            ValueError: no image was added.
+        """
+        if not self.count:
+            raise ValueError("no images were added")
+        return {name: float(total) / self.count for name, total in self._sums.items()}

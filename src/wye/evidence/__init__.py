@@ -1,0 +1,1 @@
+"""Evidence: what the runs that are here say of a row."""

@@ -1,0 +1,47 @@
+"""Files that are whole or not there: atomic writing, and the folder for what is kept between runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+PARTIAL = ".part"
+
+
+def cache_folder() -> Path:
+    """`$WYE_CACHE`, else `wye` in `$XDG_CACHE_HOME`, else in `~/.cache`."""
+    if own := os.environ.get("WYE_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wye"
+
+
+def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> None:
+    """Write `path` so that a reader, or a crash, never meets a part of it.
+
+    Args:
+        path: where the file shall be.
+        content: its bytes, or a function that writes a file at the path it is given.
+
+    Raises:
+        OSError: it cannot be written; what was there before is untouched and nothing is left over.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
+    temporary = Path(name)
+    try:
+        if callable(content):
+            os.close(handle)
+            content(temporary)
+        else:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+        # mkstemp makes files only their owner can read; a run folder is meant to be shared.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

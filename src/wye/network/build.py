@@ -1,0 +1,142 @@
+"""Encoder, decoder and classifier as one network."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from wye.errors import UsageError
+from wye.network.mirror import mirror
+from wye.network.stack import Stack
+from wye.network.symbols import Shape
+from wye.notation import NotationError
+from wye.recipe.schema import NetworkSettings
+
+
+class Output(NamedTuple):
+    """What a network says of a batch; the prediction comes first, as skorch expects.
+
+    Attributes:
+        logits: `(N, classes)`, None without a classifier.
+        reconstruction: `(N, C, H, W)` in the target's range, None without a decoder.
+        latent: the encoder's output.
+    """
+
+    logits: Tensor | None
+    reconstruction: Tensor | None
+    latent: Tensor
+
+
+class Network(nn.Module):
+    """One encoder with two branches, each of which may be missing."""
+
+    def __init__(self, encoder: Stack, decoder: Stack | None, classifier: Stack | None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.classifier = classifier
+
+    @property
+    def inputs(self) -> Shape:
+        """`(C, H, W)` of one input."""
+        return self.encoder.shapes[0]
+
+    @property
+    def latent_size(self) -> int:
+        """The number of values the encoder leaves of one image."""
+        return math.prod(self.encoder.outputs)
+
+    @property
+    def parts(self) -> dict[str, Stack]:
+        """The parts there are, by name."""
+        named = {
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "classifier": self.classifier,
+        }
+        return {name: part for name, part in named.items() if part is not None}
+
+    def forward(self, images: Tensor) -> Output:
+        latent = self.encoder(images)
+        return Output(
+            self.classifier(latent) if self.classifier is not None else None,
+            self.decoder(latent) if self.decoder is not None else None,
+            latent,
+        )
+
+
+def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Network:
+    """The network of a recipe for images of shape `inputs` and a number of classes.
+
+    Raises:
+        NotationError: a line cannot be read or its layers don't fit each other, the decoder does
+            not lead back to the image, or the classifier has not one output a class.
+    """
+    encoder = _part("encoder", settings.encoder, inputs)
+    if not encoder.calls:
+        raise UsageError("network.encoder is empty; an encoder needs at least one symbol")
+    decoder = classifier = None
+    if settings.decoder != "none":
+        try:
+            line = mirror(encoder) if settings.decoder == "mirror" else settings.decoder
+        except NotationError as error:
+            raise error.at("network.decoder=mirror of the encoder") from None
+        decoder = _part("decoder", line, encoder.outputs)
+        if decoder.outputs != inputs:
+            raise _misfit("decoder", decoder, f"an image of {_sizes(inputs)}")
+    if settings.classifier != "none":
+        line = re.sub(r"\bclasses\b", str(classes), settings.classifier)
+        classifier = _part("classifier", line, encoder.outputs)
+        if classifier.outputs != (classes,):
+            raise _misfit("classifier", classifier, f"{classes} values, one a class")
+    network = Network(encoder, decoder, classifier)
+    INITIALISERS[settings.init](network)
+    return network
+
+
+def _part(name: str, text: str, inputs: Shape) -> Stack:
+    try:
+        return Stack(text, inputs)
+    except NotationError as error:
+        raise error.at(f"network.{name}") from None
+
+
+def _sizes(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _misfit(name: str, stack: Stack, wanted: str) -> UsageError:
+    problem = f"the {name} ends in {_sizes(stack.outputs)}; it must end in {wanted}"
+    if not stack.calls:
+        return UsageError(f"network.{name} is empty: {problem}")
+    return stack.error(problem).at(f"network.{name}")
+
+
+def _default(network: nn.Module) -> None:
+    """PyTorch's own initial values, which the layers already hold."""
+
+
+def _he(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+
+
+def _dirac(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size[0] > 1:
+            with torch.no_grad():
+                channels = min(module.weight.shape[:2])
+                nn.init.dirac_(module.weight[:channels])
+
+
+INITIALISERS: Mapping[str, Callable[[nn.Module], None]] = {
+    "default": _default,
+    "he": _he,
+    "dirac": _dirac,
+}

@@ -1,0 +1,90 @@
+"""The modules that the symbols need and torch doesn't have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "none": nn.Identity,
+    "relu": nn.ReLU,
+    "leaky": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "clamp": lambda: nn.Hardtanh(0.0, 1.0),
+}
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from a generator of its own instead of torch's global one.
+
+    `generator` is set by the training loop from the run's noise stream, so that a resumed run
+    drops the same units as one that was never interrupted.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator: torch.Generator | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return inputs
+        keep = 1.0 - self.p
+        mask = torch.empty_like(inputs).bernoulli_(keep, generator=self.generator)
+        return inputs * mask.div_(keep)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class Scale(nn.Module):
+    """Multiplication by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs * self.factor
+
+
+class Flatten(nn.Module):
+    """`(N, ...)` to `(N, K)` in C, H, W order whatever the memory format."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.flatten(1)
+
+
+class Reshape(nn.Module):
+    """`(N, ...)` to `(N, *shape)`."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.reshape(inputs.shape[0], *self.shape)
+
+
+class GlobalPool(nn.Module):
+    """`(N, C, H, W)` to `(N, C)` by the mean or the maximum over positions."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.mean((2, 3)) if self.kind == "avg" else inputs.amax((2, 3))
+
+
+def bind_dropout(network: nn.Module, generator: torch.Generator) -> None:
+    """Let every dropout of the network draw from `generator`."""
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.generator = generator

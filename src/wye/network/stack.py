@@ -1,0 +1,73 @@
+"""A line of notation as a module: the layers in order, with the shapes between them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from wye.network.symbols import SYMBOLS, Shape
+from wye.notation import Call, NotationError
+
+# More than this cannot be trained on one machine; without the limit a slip of the finger such as
+# L(60000) > L(60000) would end in the operating system's out-of-memory killer.
+MOST_PARAMETERS = 4_000_000_000
+
+
+class Stack(nn.Module):
+    """The layers of one line.
+
+    Attributes:
+        text: the line.
+        calls: the bound symbols, one a layer.
+        shapes: the shape before the first layer and after each, without the batch.
+    """
+
+    def __init__(self, text: str, inputs: Shape) -> None:
+        super().__init__()
+        self.text = text
+        self.calls: list[Call[nn.Module]] = SYMBOLS.read(text)
+        self.shapes: list[Shape] = [inputs]
+        layers = []
+        total = 0
+        for call in self.calls:
+            shape, parameters = _probe(call, self.shapes[-1])
+            total += parameters
+            if total > MOST_PARAMETERS:
+                raise call.error(f"the network would have more than {total:.1e} parameters")
+            layers.append(call(self.shapes[-1]))
+            self.shapes.append(shape)
+        self.layers = nn.ModuleList(layers)
+
+    @property
+    def outputs(self) -> Shape:
+        """The shape of one output."""
+        return self.shapes[-1]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return inputs
+
+    def error(self, problem: str) -> NotationError:
+        """An error that points at the last symbol of the line."""
+        return self.calls[-1].error(problem)
+
+
+def _probe(call: Call[nn.Module], inputs: Shape) -> tuple[Shape, int]:
+    """Output shape and parameter count of a layer, found without memory on the meta device."""
+    try:
+        with torch.device("meta"):
+            layer = call(inputs)
+            outputs = layer(torch.empty((2, *inputs)))
+    except (RuntimeError, ValueError, OverflowError) as error:
+        reason = str(error).splitlines()[0]
+        raise call.error(
+            f"{call.item} cannot follow here, where the shape is "
+            f"{'x'.join(map(str, inputs))}: {reason}"
+        ) from None
+    shape = tuple(outputs.shape[1:])
+    if math.prod(shape) == 0:
+        raise call.error(f"{call.item} leaves nothing of {'x'.join(map(str, inputs))}")
+    return shape, sum(parameter.numel() for parameter in layer.parameters())

@@ -1,0 +1,255 @@
+"""The alphabet of networks: one small registered function a symbol.
+
+A function takes the shape of one input without the batch, `(C, H, W)` or `(K,)`, and the settings
+written in the line, and returns the module. A prime leaves out the symbol's last step: `C` is
+convolution + activation + pooling, `C'` has no pooling; `L` is linear + activation, `L'` is linear.
+The legend is that of study S0 (studies `joint`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+from torch import nn
+
+from wye.network.layers import (
+    ACTIVATIONS,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Reshape,
+    Scale,
+)
+from wye.notation import Alphabet
+
+Shape = tuple[int, ...]
+Count = Annotated[int, Field(gt=0, le=65_536)]
+Kernel = Annotated[int, Field(gt=0, le=64)]
+Padding = Annotated[int, Field(ge=0, le=64)]
+Factor = Annotated[int, Field(gt=0, le=64)]
+Norm = Literal["no", "before", "after"]
+Activation = Literal[
+    "none", "relu", "leaky", "elu", "gelu", "silu", "tanh", "sigmoid", "clamp"
+]
+Pool = Literal["max", "avg"]
+
+SYMBOLS: Alphabet[nn.Module] = Alphabet("symbol", given=1)
+
+
+def _image_channels(inputs: Shape) -> int:
+    if len(inputs) != 3:
+        raise ValueError(
+            f"it needs an image (C, H, W) but gets {inputs[0]} values; R(CxHxW) makes an image of them"
+        )
+    return inputs[0]
+
+
+def _shape(written: object) -> object:
+    if isinstance(written, str):
+        sizes = written.lower().split("x")
+        if not all(size.isascii() and size.isdigit() and len(size) < 7 for size in sizes):
+            raise ValueError("it should be sizes such as 64x4x4")
+        return tuple(int(size) for size in sizes)
+    return written
+
+
+def _activated(
+    layer: nn.Module, channels: int, bn: str, act: str, norm: type[nn.Module]
+) -> OrderedDict[str, nn.Module]:
+    steps: OrderedDict[str, nn.Module] = OrderedDict(layer=layer)
+    if bn == "before":
+        steps["norm"] = norm(channels)
+    if act != "none":
+        steps["act"] = ACTIVATIONS[act]()
+    if bn == "after":
+        steps["norm"] = norm(channels)
+    return steps
+
+
+def _convolution(
+    inputs: Shape, n: int, k: int, s: int, p: int | None, bn: str, act: str, bias: bool
+) -> OrderedDict[str, nn.Module]:
+    channels = _image_channels(inputs)
+    padding = k // 2 if p is None else p
+    layer = nn.Conv2d(channels, n, k, stride=s, padding=padding, bias=bias)
+    return _activated(layer, n, bn, act, nn.BatchNorm2d)
+
+
+@SYMBOLS.register("C")
+def convolution_pooled(
+    inputs: Shape,
+    n: Count,
+    k: Kernel = 3,
+    s: Factor = 1,
+    p: Padding | None = None,
+    bn: Norm = "no",
+    act: Activation = "relu",
+    pool: Pool = "max",
+    by: Factor = 2,
+    bias: bool = True,
+) -> nn.Module:
+    """Convolution to n channels (kernel k, stride s, padding p, default k // 2), activation, pooling by 2."""
+    steps = _convolution(inputs, n, k, s, p, bn, act, bias)
+    steps["pool"] = nn.MaxPool2d(by) if pool == "max" else nn.AvgPool2d(by)
+    return nn.Sequential(steps)
+
+
+@SYMBOLS.register("C'")
+def convolution(
+    inputs: Shape,
+    n: Count,
+    k: Kernel = 3,
+    s: Factor = 1,
+    p: Padding | None = None,
+    bn: Norm = "no",
+    act: Activation = "relu",
+    bias: bool = True,
+) -> nn.Module:
+    """Convolution to n channels and activation."""
+    return nn.Sequential(_convolution(inputs, n, k, s, p, bn, act, bias))
+
+
+def _transposed(
+    inputs: Shape, n: int, k: int, s: int, p: int, op: int, bn: str, act: str, bias: bool
+) -> nn.Module:
+    channels = _image_channels(inputs)
+    layer = nn.ConvTranspose2d(
+        channels, n, k, stride=s, padding=p, output_padding=op, bias=bias
+    )
+    return nn.Sequential(_activated(layer, n, bn, act, nn.BatchNorm2d))
+
+
+@SYMBOLS.register("T")
+def transposed_activated(
+    inputs: Shape,
+    n: Count,
+    k: Kernel = 2,
+    s: Factor = 2,
+    p: Padding = 0,
+    op: Padding = 0,
+    bn: Norm = "no",
+    act: Activation = "relu",
+    bias: bool = True,
+) -> nn.Module:
+    """Transposed convolution to n channels (kernel 2, stride 2, output padding op) and activation."""
+    return _transposed(inputs, n, k, s, p, op, bn, act, bias)
+
+
+@SYMBOLS.register("T'")
+def transposed(
+    inputs: Shape,
+    n: Count,
+    k: Kernel = 2,
+    s: Factor = 2,
+    p: Padding = 0,
+    op: Padding = 0,
+    bias: bool = True,
+) -> nn.Module:
+    """Transposed convolution to n channels, no activation."""
+    return _transposed(inputs, n, k, s, p, op, "no", "none", bias)
+
+
+def _linear(inputs: Shape, n: int, bn: str, act: str, bias: bool) -> nn.Module:
+    layer = nn.Linear(math.prod(inputs), n, bias=bias)
+    steps = _activated(layer, n, bn, act, nn.BatchNorm1d)
+    if len(inputs) > 1:
+        steps = OrderedDict(flatten=Flatten(), **steps)
+    return nn.Sequential(steps)
+
+
+@SYMBOLS.register("L")
+def linear_activated(
+    inputs: Shape, n: Count, bn: Norm = "no", act: Activation = "relu", bias: bool = True
+) -> nn.Module:
+    """Linear layer to n values and activation; an image is flattened first."""
+    return _linear(inputs, n, bn, act, bias)
+
+
+@SYMBOLS.register("L'")
+def linear(inputs: Shape, n: Count, bias: bool = True) -> nn.Module:
+    """Linear layer to n values; an image is flattened first."""
+    return _linear(inputs, n, "no", "none", bias)
+
+
+@SYMBOLS.register("P")
+def pool(inputs: Shape, by: Factor = 2, kind: Pool = "max") -> nn.Module:
+    """Pooling by a factor."""
+    _image_channels(inputs)
+    return nn.MaxPool2d(by) if kind == "max" else nn.AvgPool2d(by)
+
+
+@SYMBOLS.register("G")
+def global_pool(inputs: Shape, kind: Pool = "avg") -> nn.Module:
+    """Global pooling: one value a channel."""
+    _image_channels(inputs)
+    return GlobalPool(kind)
+
+
+@SYMBOLS.register("U")
+def upsample(
+    inputs: Shape, by: Factor = 2, mode: Literal["nearest", "bilinear"] = "nearest"
+) -> nn.Module:
+    """Upsampling by a factor."""
+    _image_channels(inputs)
+    return nn.Upsample(scale_factor=by, mode=mode)
+
+
+@SYMBOLS.register("PS")
+def pixel_shuffle(inputs: Shape, by: Factor = 2) -> nn.Module:
+    """Pixel shuffle: (C by by, H, W) to (C, H by, W by)."""
+    _image_channels(inputs)
+    return nn.PixelShuffle(by)
+
+
+@SYMBOLS.register("PU")
+def pixel_unshuffle(inputs: Shape, by: Factor = 2) -> nn.Module:
+    """Pixel unshuffle: (C, H, W) to (C by by, H / by, W / by)."""
+    _image_channels(inputs)
+    return nn.PixelUnshuffle(by)
+
+
+@SYMBOLS.register("D")
+def dropout(inputs: Shape, p: Annotated[float, Field(ge=0, lt=1)] = 0.5) -> nn.Module:
+    """Dropout with probability p."""
+    return Dropout(p)
+
+
+@SYMBOLS.register("BN")
+def batch_norm(inputs: Shape, affine: bool = True) -> nn.Module:
+    """Batch normalisation."""
+    norm = nn.BatchNorm2d if len(inputs) == 3 else nn.BatchNorm1d
+    return norm(inputs[0], affine=affine)
+
+
+@SYMBOLS.register("A")
+def activation(inputs: Shape, act: Activation) -> nn.Module:
+    """An activation by itself."""
+    return ACTIVATIONS[act]()
+
+
+@SYMBOLS.register("F")
+def flatten(inputs: Shape) -> nn.Module:
+    """Flattening to one vector."""
+    return Flatten()
+
+
+@SYMBOLS.register("R")
+def reshape(
+    inputs: Shape,
+    shape: Annotated[tuple[Count, ...], BeforeValidator(_shape)],
+) -> nn.Module:
+    """Reshaping, for instance R(64x4x4)."""
+    if math.prod(shape) != math.prod(inputs):
+        raise ValueError(
+            f"{math.prod(inputs)} values cannot be laid out as {'x'.join(map(str, shape))}"
+        )
+    return Reshape(shape)
+
+
+@SYMBOLS.register("X")
+def scale(inputs: Shape, by: float) -> nn.Module:
+    """Multiplication by a constant, for instance of the logits."""
+    return Scale(by)

@@ -1,0 +1,223 @@
+"""Runs put together: several seeds of one recipe are one row of the report."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from wye.report.metrics import Spread, ordered, spread
+
+FINISHED = frozenset({"finished", "complete", "completed", "done", "ok"})
+
+
+class DataLike(Protocol):
+    """What the report reads of a recipe's data settings."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class NetworkLike(Protocol):
+    """The three lines of a network."""
+
+    @property
+    def encoder(self) -> str: ...
+    @property
+    def decoder(self) -> str: ...
+    @property
+    def classifier(self) -> str: ...
+
+
+class RecipeLike(Protocol):
+    """What the report reads of a recipe."""
+
+    @property
+    def row(self) -> str: ...
+    @property
+    def study(self) -> str | None: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def constraint(self) -> str: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+    @property
+    def published(self) -> Mapping[str, float | None]: ...
+    @property
+    def published_data(self) -> str | None: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def data(self) -> DataLike: ...
+    @property
+    def network(self) -> NetworkLike: ...
+
+
+class RunLike(Protocol):
+    """What the report reads of a run folder."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def recipe(self) -> RecipeLike: ...
+    @property
+    def result(self) -> Mapping[str, Any] | None: ...
+    @property
+    def metrics(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def environment(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """The runs of one recipe, one a seed, lowest seed first.
+
+    Attributes:
+        anchor: name of the row's section within the page.
+        repeated: seeds that were run more than once; only the first finished run of each counts.
+    """
+
+    runs: tuple[RunLike, ...]
+    anchor: str
+    repeated: tuple[int, ...] = ()
+
+    @property
+    def recipe(self) -> RecipeLike:
+        return self.lead.recipe
+
+    @property
+    def finished(self) -> list[RunLike]:
+        """Runs that have a result."""
+        return [run for run in self.runs if run.result is not None]
+
+    @property
+    def lead(self) -> RunLike:
+        """The run whose pictures are shown: the lowest seed that has a result, else the lowest."""
+        return (self.finished or list(self.runs))[0]
+
+    @property
+    def overrides(self) -> list[str]:
+        """What the command changed in the row, as it was typed."""
+        return overrides(self.lead)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the published numbers were measured on the data set of these runs."""
+        home = self.recipe.published_data
+        if home is not None:
+            return home == self.recipe.data.name
+        return not any(word.startswith(("data=", "data.name=")) for word in self.overrides)
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Every metric that was measured or published."""
+        measured = {
+            name
+            for run in self.finished
+            for name, value in section(run, "test").items()
+            if is_number(value)
+        }
+        return ordered(measured | set(self.recipe.published))
+
+    def measured(self, name: str) -> Spread | None:
+        """Test figure `name` over the finished seeds."""
+        return spread(self.each("test", name))
+
+    def optimistic(self) -> Spread | None:
+        """Accuracy of the epoch that happened to be best on the test set, where watched."""
+        return spread(self.each("best_on_test", "accuracy"))
+
+    def each(self, part: str, name: str) -> list[float]:
+        """Number `name` in section `part` of each result that has it, in the order of seeds."""
+        found = (section(run, part).get(name) for run in self.finished)
+        return [float(value) for value in found if is_number(value)]
+
+    def difference(self, name: str) -> float | None:
+        """Measured mean less published; None where the two can't be compared."""
+        published, measured = self.recipe.published.get(name), self.measured(name)
+        if published is None or measured is None or not self.comparable:
+            return None
+        return measured.mean - published if math.isfinite(measured.mean) else None
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a number (a truth value isn't)."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def section(run: RunLike, name: str) -> Mapping[str, Any]:
+    """A mapping inside a run's result, empty where it is absent."""
+    found = (run.result or {}).get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def command_words(run: RunLike) -> list[str]:
+    """The words of the command that made `run`; none if it wasn't written down."""
+    command = run.environment.get("command") or []
+    if not isinstance(command, str):
+        return [str(word) for word in command]
+    try:
+        return shlex.split(command)
+    except ValueError:  # an unbalanced quotation mark
+        return command.split()
+
+
+def overrides(run: RunLike) -> list[str]:
+    """The `key=value` words of the run's command, except the seed."""
+    found = [w for w in command_words(run) if re.match(r"[a-z_]+(\.[a-z_]+)*=", w)]
+    return [word for word in found if not word.startswith("seed=")]
+
+
+def group(runs: Sequence[RunLike]) -> list[Row]:
+    """Runs of the same recipe put together; rows ordered by study, source and name."""
+    by_recipe: dict[str, list[RunLike]] = {}
+    for run in runs:
+        by_recipe.setdefault(_identity(run), []).append(run)
+    rows: list[Row] = []
+    anchors: set[str] = set()
+    for members in sorted(by_recipe.values(), key=_place):
+        first: dict[int, RunLike] = {}
+        for run in sorted(members, key=lambda run: (run.recipe.seed, run.result is None)):
+            first.setdefault(run.recipe.seed, run)
+        seeds = [run.recipe.seed for run in members]
+        repeated = tuple(sorted({seed for seed in seeds if seeds.count(seed) > 1}))
+        anchor = _anchor(members[0].recipe.row, anchors)
+        rows.append(Row(tuple(first.values()), anchor, repeated))
+    return rows
+
+
+def _identity(run: RunLike) -> str:
+    """The recipe without its seed: runs that agree in it are repetitions of each other."""
+    recipe = run.recipe
+    dump = getattr(recipe, "model_dump", None)
+    if dump is not None:
+        return json.dumps(dump(mode="json", exclude={"seed"}), sort_keys=True)
+    network = recipe.network
+    lines = [recipe.row, recipe.data.name, network.encoder, network.decoder, network.classifier]
+    return json.dumps([lines, sorted(overrides(run))])
+
+
+def _place(members: Sequence[RunLike]) -> tuple[str, bool, list[tuple[int, str]], str]:
+    recipe = members[0].recipe
+    parts = re.findall(r"\d+|\D+", recipe.source or "")
+    natural = [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+    return recipe.study or "", recipe.source is None, natural, recipe.row
+
+
+def _anchor(name: str, taken: set[str]) -> str:
+    """A distinct name for a section, made of the letters of the row's name."""
+    stem = "row-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unnamed")
+    anchor, count = stem, 1
+    while anchor in taken:
+        count += 1
+        anchor = f"{stem}-{count}"
+    taken.add(anchor)
+    return anchor

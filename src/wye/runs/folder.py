@@ -1,0 +1,196 @@
+"""The run folder: what is in it, written so that a crash leaves nothing half-written."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+import yaml
+from torch import Tensor
+
+from wye.errors import MachineError, UsageError
+from wye.files import PARTIAL, write_atomically
+from wye.recipe.overrides import validated
+from wye.recipe.schema import Recipe
+
+RUNS = Path("runs")
+
+
+def default_folder(recipe: Recipe) -> Path:
+    """`runs/<study>/<row>/seed-<n>`."""
+    return RUNS / recipe.row / f"seed-{recipe.seed}"
+
+
+class RunFolder:
+    """The files of one run and their names.
+
+    `recipe.yaml`, `environment.json`, `metrics.jsonl`, `result.json`, `model.safetensors` and
+    `config.json`, `best.safetensors`, `last.ckpt`, `figures/`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.path / "recipe.yaml").exists()
+
+    @property
+    def figures(self) -> Path:
+        """The folder of pictures."""
+        return self.path / "figures"
+
+    def create(self) -> None:
+        """Make the folder; what a killed process left half-written is removed.
+
+        Raises:
+            OSError: it cannot be made or written to.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in self.path.glob(f".*{PARTIAL}"):
+            leftover.unlink(missing_ok=True)
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write `recipe.yaml`, everything explicit."""
+        text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        write_atomically(self.path / "recipe.yaml", text.encode())
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file; no NaN or infinity, which JSON doesn't have."""
+        text = json.dumps(finite(content), indent=1, allow_nan=False, ensure_ascii=False)
+        write_atomically(self.path / name, (text + "\n").encode())
+
+    def write_metrics(self, lines: list[dict[str, Any]]) -> None:
+        """Write `metrics.jsonl` whole: a resumed run drops what came after its checkpoint."""
+        text = "".join(json.dumps(finite(line), allow_nan=False) + "\n" for line in lines)
+        write_atomically(self.path / "metrics.jsonl", text.encode())
+
+    def write_weights(self, name: str, state: Mapping[str, Tensor]) -> None:
+        """Write a state dict as safetensors."""
+        tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+        write_atomically(self.path / name, safetensors.torch.save(tensors))
+
+    def write_checkpoint(self, state: dict[str, Any]) -> None:
+        """Write `last.ckpt`."""
+        # Through memory, because torch turns a full disk into a RuntimeError without its reason.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_atomically(self.path / "last.ckpt", buffer.getvalue())
+
+    def read_checkpoint(self, device: torch.device) -> dict[str, Any] | None:
+        """The state in `last.ckpt`, None if there is none.
+
+        Raises:
+            MachineError: the file is damaged.
+        """
+        path = self.path / "last.ckpt"
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        except Exception as error:
+            raise MachineError(
+                f"{path} cannot be read ({str(error).splitlines()[0]});"
+                " remove it to begin the run again"
+            ) from None
+        return state
+
+
+class Run:
+    """A run that was carried out, or begun, read back from its folder.
+
+    Raises:
+        UsageError: the folder holds no run.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.folder = RunFolder(self.path)
+        if not self.folder.holds_run:
+            raise UsageError(
+                f"{self.path} holds no run (no recipe.yaml in it);"
+                " `wye train ROW` makes one under runs/"
+            )
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        content = yaml.safe_load((self.path / "recipe.yaml").read_text())
+        return validated(content)
+
+    @cached_property
+    def result(self) -> dict[str, Any] | None:
+        """`result.json`, None while the run is unfinished."""
+        return self._json("result.json")
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """`environment.json`."""
+        return self._json("environment.json") or {}
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """`config.json`: what is needed to rebuild the network and feed it images.
+
+        Raises:
+            UsageError: the run is unfinished.
+        """
+        config = self._json("config.json")
+        if config is None:
+            raise UsageError(
+                f"{self.path} is not finished; `wye train {self.recipe.row} --resume"
+                f" --out {self.path}` goes on with it"
+            )
+        return config
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def weights(self, which: str = "last") -> dict[str, Tensor]:
+        """The state dict of the last or the best epoch.
+
+        Raises:
+            UsageError: there is no such file, for instance no best epoch without validation.
+        """
+        path = self.path / {"last": "model.safetensors", "best": "best.safetensors"}[which]
+        if not path.exists():
+            raise UsageError(f"{self.path} has no {path.name}")
+        return safetensors.torch.load_file(path)
+
+    def _json(self, name: str) -> dict[str, Any] | None:
+        path = self.path / name
+        if not path.exists():
+            return None
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
+
+
+def find_runs(root: Path = RUNS) -> Iterator[Run]:
+    """Every run at or under a folder, in the order of their paths."""
+    if (root / "recipe.yaml").exists():
+        yield Run(root)
+    for recipe in sorted(root.glob("*/**/recipe.yaml")):
+        yield Run(recipe.parent)
+
+
+def finite(value: Any) -> Any:
+    """The same with NaN and infinite numbers as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return value

@@ -1,0 +1,141 @@
+"""A trained network ready for use: images in, names, codes and reconstructions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from wye.data.prepare import Normalization
+from wye.data.transforms import pipeline
+from wye.errors import UsageError
+from wye.network.build import Network, build_network
+from wye.recipe.schema import NetworkSettings
+from wye.runs.folder import Run
+
+BATCH = 500
+
+
+class Model:
+    """A trained network with the normalisation it was trained under.
+
+    Pixels are uint8 `(N, C, H, W)`, as arrays or tensors; what comes back are numpy arrays.
+
+    Attributes:
+        network: the module, in inference mode.
+        classes: names of the classes.
+        shape: `(C, H, W)` of one image.
+    """
+
+    def __init__(self, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
+        self.config = config
+        self.classes: tuple[str, ...] = tuple(config["classes"])
+        self.shape: tuple[int, int, int] = tuple(config["shape"])
+        self.inputs = _normalization(config["inputs"])
+        self.targets = _normalization(config["targets"])
+        lines = {"decoder": "none", "classifier": "none", **config["network"]}
+        with torch.device("meta"):
+            network = build_network(NetworkSettings(**lines), self.shape, len(self.classes))
+        network.load_state_dict(weights, assign=True)
+        self.network: Network = network.eval().requires_grad_(False)
+
+    @classmethod
+    def of(cls, run: Run, which: str = "last") -> Model:
+        """The model of a finished run, with the weights of its last or best epoch."""
+        return cls(run.config, run.weights(which))
+
+    def predict_proba(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities `(N, classes)`.
+
+        Raises:
+            UsageError: the network has no classifier, or the images have another shape.
+        """
+        classifier = self.network.classifier
+        if classifier is None:
+            raise UsageError(f"{self.config['row']} has no classifier")
+        parts = [
+            classifier(self.network.encoder(batch)).float().softmax(1)
+            for batch in self._batches(pixels)
+        ]
+        return _joined(parts)
+
+    def predict(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.int64]:
+        """The most probable class of each image, as a position in `classes`."""
+        return self.predict_proba(pixels).argmax(1)
+
+    def embed(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Latent codes `(N, K)`."""
+        return _joined(
+            [self.network.encoder(batch).float().flatten(1) for batch in self._batches(pixels)]
+        )
+
+    def reconstruct(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Reconstructions `(N, C, H, W)` in [0, 1].
+
+        Raises:
+            UsageError: the network has no decoder, or the images have another shape.
+        """
+        decoder = self.network.decoder
+        if decoder is None:
+            raise UsageError(f"{self.config['row']} has no decoder")
+        return _joined(
+            [
+                self.targets.undo(decoder(self.network.encoder(batch)))
+                for batch in self._batches(pixels)
+            ]
+        )
+
+    def read(self, path: Path) -> Tensor:
+        """An image file as pixels `(1, C, H, W)` of the shape that the network takes.
+
+        Raises:
+            UsageError: the file is no image that can be read.
+        """
+        channels, height, width = self.shape
+        try:
+            with Image.open(path) as image:
+                converted = image.convert("RGB" if channels == 3 else "L")
+        except (OSError, UnidentifiedImageError) as error:
+            reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
+            raise UsageError(f"cannot read {path}: {reason}") from None
+        if not self.config["prepare"]:
+            converted = converted.resize((width, height), Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(np.array(converted)).reshape(converted.height, converted.width, -1)
+        return self._prepared(pixels.permute(2, 0, 1)[None])
+
+    def _prepared(self, pixels: Tensor) -> Tensor:
+        if not self.config["prepare"]:
+            return pixels
+        changed = pipeline(self.config["prepare"])(pixels, torch.Generator().manual_seed(0))
+        if changed.dtype == torch.uint8:
+            return changed
+        return changed.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+
+    @torch.inference_mode()
+    def _batches(self, pixels: Tensor | NDArray[np.uint8]) -> Iterator[Tensor]:
+        images = torch.as_tensor(pixels)
+        if images.dtype != torch.uint8 or tuple(images.shape[1:]) != self.shape:
+            raise UsageError(
+                f"images must be uint8 of shape (N, {', '.join(map(str, self.shape))});"
+                f" these are {images.dtype} of shape {tuple(images.shape)}"
+            )
+        for batch in images.split(BATCH):
+            yield self.inputs.apply(batch).contiguous(memory_format=torch.channels_last)
+
+
+def _normalization(constants: dict[str, list[float]]) -> Normalization:
+    return Normalization(
+        torch.tensor(constants["mean"]).view(-1, 1, 1),
+        torch.tensor(constants["deviation"]).view(-1, 1, 1),
+    )
+
+
+def _joined(parts: list[Tensor]) -> NDArray[np.float32]:
+    joined: NDArray[np.float32] = torch.cat(parts).numpy()
+    return joined

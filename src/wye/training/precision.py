@@ -1,0 +1,86 @@
+"""The precision of the multiplications: bf16 where this machine is quick at it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import nn
+
+from wye.files import cache_folder, write_atomically
+from wye.machine import processor
+
+logger = logging.getLogger("wye")
+
+
+def choose_precision(setting: str, network: nn.Module, device: torch.device) -> str:
+    """`fp32` or `bf16` for a network on a device; a setting other than `auto` is kept.
+
+    On a processor, bf16 is for networks with convolutions only: linear layers at the studies' batch
+    sizes spend their time reading weights, which must be kept in fp32 anyway.
+    """
+    if setting != "auto":
+        return setting
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    convolutional = any(
+        isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in network.modules()
+    )
+    return "bf16" if device.type == "cpu" and convolutional and bf16_pays() else "fp32"
+
+
+@contextmanager
+def multiplying_in(precision: str, device: torch.device) -> Iterator[None]:
+    """Autocast to bf16, or nothing for fp32."""
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        yield
+
+
+@cache
+def bf16_pays() -> bool:
+    """Whether a bf16 convolution is at least 1.2 times as quick as an fp32 one on this processor.
+
+    Measured once a processor and torch version and remembered in the cache folder: a choice made
+    anew for each run could change with the weather, and with it the weights of a repeated run.
+    """
+    known = cache_folder() / "precision.json"
+    key = f"{processor()} torch {torch.__version__}"
+    answers = _read(known)
+    if key not in answers:
+        ratio = _speedup()
+        answers[key] = ratio >= 1.2
+        logger.info("bf16 convolutions take 1/%.1f of the time of fp32 here", ratio)
+        try:
+            known.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(known, json.dumps(answers, indent=1).encode())
+        except OSError as error:
+            logger.info("not remembered: %s", error)
+    return answers[key]
+
+
+def _read(path: Path) -> dict[str, bool]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _speedup() -> float:
+    layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
+    images = torch.rand(64, 64, 16, 16).contiguous(memory_format=torch.channels_last)
+    times: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(8):
+        for enabled, taken in times.items():
+            start = time.perf_counter()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+                layer(images).float().sum().backward()
+            taken.append(time.perf_counter() - start)
+    return median(times[False][2:]) / median(times[True][2:])
