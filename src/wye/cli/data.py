@@ -57,7 +57,7 @@ def list_(json: Json = False) -> None:
             (
                 state.source.name,
                 state.source.about,
-                " x ".join(str(length) for length in state.source.shape),
+                "x".join(str(length) for length in state.source.shape),
                 str(len(state.source.classes)),
                 *(f"{size:,}" for size in state.source.sizes),
                 here.get(state.state, state.state),

@@ -164,7 +164,7 @@ def embed(
         update={"name": data, "validation": 0.0, "per_class": None}
     )
     prepared = prepare(
-        load(data, size=settings.image_size or model.shape[1]), settings, Streams(0)
+        load(data, image_size=settings.image_size or model.shape[1]), settings, Streams(0)
     )
     arrays = {}
     for name, part in (("train", prepared.train), ("test", prepared.test)):

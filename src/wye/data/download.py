@@ -191,16 +191,15 @@ def _open(url: str) -> HTTPResponse:
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(CONNECT_SECONDS)
-    host = urlsplit(url).hostname
     match answer:
         case []:
-            raise UnavailableError(f"{host} did not answer within {CONNECT_SECONDS:.0f} s")
+            raise UnavailableError(f"no answer within {CONNECT_SECONDS:.0f} s")
         case [urllib.error.HTTPError() as error]:
-            raise UnavailableError(f"{host} answered {error.code} {error.reason}")
+            raise UnavailableError(f"answered {error.code} {error.reason}")
         case [urllib.error.URLError() as error]:
-            raise UnavailableError(f"{host}: {error.reason}")
+            raise UnavailableError(getattr(error.reason, "strerror", None) or str(error.reason))
         case [Exception() as error]:
-            raise UnavailableError(f"{host}: {error}")
+            raise UnavailableError(str(error))
         case [HTTPResponse() as response]:
             return response
     raise AssertionError(answer)

@@ -136,7 +136,8 @@ def _files(path: Path) -> dict[str, list[Path]]:
 def _strays(path: Path) -> str:
     """A hint for images that lie where the classes should."""
     loose = sum(file.suffix.lower() in SUFFIXES for file in path.iterdir())
-    return f" ({loose} images lie in no class's folder)" if loose else ""
+    subject = "1 image lies" if loose == 1 else f"{loose} images lie"
+    return f" ({subject} in no class's folder)" if loose else ""
 
 
 Labelled = list[tuple[Path, int]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ class _ArraysOnly(pickle.Unpickler):
     """Knows the plain types and what numpy needs to rebuild an array; nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        rebuild = np.empty(0).__reduce__()[0]  # its module depends on the version of numpy
-        admitted: dict[tuple[str, str], Callable[..., Any]] = {
+        rebuild: Any = np.empty(0).__reduce__()[0]  # its module depends on the version of numpy
+        admitted: dict[tuple[str, str], Any] = {
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
             ("numpy.core.multiarray", "_reconstruct"): rebuild,

@@ -50,6 +50,8 @@ class Prepared:
 
     Attributes:
         train, validation, test: the parts; validation is None where nothing is held out.
+        published_train: the training pixels before subset and split, on the CPU: what figures that
+            refer to the data set rather than to the run are taken from.
         inputs: normalisation of what the encoder sees.
         targets: normalisation of what the decoder should give.
         augment: on training batches, input and target alike.
@@ -61,6 +63,7 @@ class Prepared:
     train: Images
     validation: Images | None
     test: Images
+    published_train: Tensor
     inputs: Normalization
     targets: Normalization
     augment: Transform | None
@@ -98,14 +101,15 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
     train, test = dataset.train, dataset.test
     if settings.channels is not None:
         train, test = (_with_channels(part, settings.channels) for part in (train, test))
-    if settings.per_class is not None:
-        kept = _by_class(train.labels, settings.per_class, streams.generator("subset"))
-        train = train.take(torch.cat(kept).sort().values)
     if (static := steps["prepare"]) is not None:
         train, test = (
             _transformed(part, static, streams.generator("noise", "prepare", name))
             for name, part in (("train", train), ("test", test))
         )
+    published_train = train.pixels
+    if settings.per_class is not None:
+        kept = _by_class(train.labels, settings.per_class, streams.generator("subset"))
+        train = train.take(torch.cat(kept).sort().values)
     validation = None
     if settings.validation > 0:
         train, validation = _split(train, settings.validation, streams.generator("split"))
@@ -117,6 +121,7 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         train=train,
         validation=validation,
         test=test,
+        published_train=published_train,
         inputs=normalization,
         targets=normalization if settings.target == "normalized" else unit,
         augment=steps["augment"],

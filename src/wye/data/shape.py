@@ -21,7 +21,7 @@ def input_shape(settings: DataSettings) -> tuple[tuple[int, int, int], int]:
         source = DATASETS[settings.name]
         shape, classes = source.shape, len(source.classes)
     else:
-        dataset = load(settings.name, size=settings.image_size or 32)
+        dataset = load(settings.name, image_size=settings.image_size)
         shape, classes = dataset.shape, len(dataset.classes)
     probe = torch.zeros((1, settings.channels or shape[0], *shape[1:]), dtype=torch.uint8)
     if settings.prepare:

@@ -33,13 +33,15 @@ def _circle(x: Array, y: Array) -> Array:
 
 
 def _ring(x: Array, y: Array) -> Array:
-    return np.abs(np.hypot(x, y) - 0.72) - 0.2
+    distance: Array = np.abs(np.hypot(x, y) - 0.72) - 0.2
+    return distance
 
 
 def _box(x: Array, y: Array, width: float, height: float) -> Array:
     across, along = np.abs(x) - width, np.abs(y) - height
     outside = np.hypot(across.clip(min=0), along.clip(min=0))
-    return outside + np.maximum(across, along).clip(max=0)
+    inside: Array = np.maximum(across, along).clip(max=0)
+    return outside + inside
 
 
 def _square(x: Array, y: Array) -> Array:
@@ -118,7 +120,8 @@ class _Draws:
         count = math.prod(shape)
         octets = self.bits.random_raw(-(-2 * count // 8)).astype("<u8").view(np.uint8)[: 2 * count]
         pair = octets.reshape(2, count)
-        return (pair[0].astype(np.int16) + pair[1] - 255).reshape(shape)
+        total: NDArray[np.int16] = pair[0].astype(np.int16) + pair[1] - 255
+        return total.reshape(shape)
 
 
 def _draw(distance: Distance, count: int, draws: _Draws) -> NDArray[np.uint8]:
@@ -136,20 +139,14 @@ def _draw(distance: Distance, count: int, draws: _Draws) -> NDArray[np.uint8]:
 
     turn = draws.uniform(count, 1, 1, high=2 * math.pi)
     fade = (np.cos(turn) * line[None, None, :] + np.sin(turn) * line[None, :, None]) / SIDE
-    ground = draws.uniform(count, 3, 1, 1, low=40, high=215)
-    slope = draws.uniform(count, 3, 1, 1, low=-80, high=80)
-    paint = _contrasting(ground, draws)
+    ground = draws.uniform(count, 3, 1, 1, low=20, high=150)
+    slope = draws.uniform(count, 3, 1, 1, low=-70, high=70)
+    # Lighter than the ground in every channel, as a drawing in chalk: one pass finds the edges.
+    paint = ground + draws.uniform(count, 3, 1, 1, low=40, high=105)
     image = ground + slope * fade[:, None]
     image += cover * (paint - image)
     image += draws.noise(count, 3, SIDE, SIDE) * draws.uniform(count, 1, 1, 1, low=0.02, high=0.14)
     return image.round(out=image).clip(0, 255, out=image).astype(np.uint8)
-
-
-def _contrasting(ground: Array, draws: _Draws) -> Array:
-    """Colours `(N, 3, 1, 1)` that differ from `ground` by 45 to 110 in each channel."""
-    step = draws.uniform(*ground.shape, low=45, high=110)
-    up = draws.uniform(*ground.shape) < (235 - ground) / 215
-    return np.where(up, ground + step, ground - step).clip(0, 255)
 
 
 def generate() -> Parts:

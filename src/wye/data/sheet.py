@@ -24,7 +24,7 @@ def sheet(data: DataSet, split: str = "train", per_class: int = 10, scale: int =
     part: Images = {"train": data.train, "test": data.test}[split]
     channels, height, width = data.shape
     font, small = ImageFont.load_default(size=17), ImageFont.load_default(size=13)
-    column = max(int(font.getlength(name)) for name in data.classes) + 2 * MARGIN
+    column = max(44, *(int(font.getlength(name)) for name in data.classes)) + 2 * MARGIN
     cell_width, cell_height = width * scale, height * scale
     top = MARGIN + 52
     page = Image.new(

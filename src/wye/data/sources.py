@@ -92,6 +92,8 @@ def fetch(name: str, *, origin: Path | None = None, force: bool = False) -> Fetc
     if isinstance(source, Generated):
         return Fetched(_dataset(source, source.generate()), "generated")
     assert isinstance(source, Published)
+    if origin and not origin.exists():
+        raise UsageError(f"no file or folder is called {str(origin)!r}")
     with cache.working(source) as scratch:
         if origin is None and not force:
             try:
@@ -162,11 +164,12 @@ def _obtain(source: Published, scratch: Path) -> tuple[Parts, str]:
     for path in _candidates(source, folders):
         try:
             if parts := _verified(source, path):
-                return parts, str(path)
+                return parts, str(path.resolve())
         except READ_ERRORS as error:
             tried.append(f"{path}: {_line(error)}")
             log.info("%s: %s", source.name, tried[-1])
-    tried.append(f"local copies: no other below {', '.join(str(folder) for folder in folders)}")
+    searched = ", ".join(str(folder) for folder in folders)
+    tried.append(f"local copies: {'no other' if tried else 'none'} in {searched}")
     for number, way in enumerate(source.ways):
         log.info("%s: trying %s", source.name, way.label)
         folder = scratch / str(number)
@@ -187,13 +190,11 @@ def _obtain(source: Published, scratch: Path) -> tuple[Parts, str]:
 
 def _from_origin(source: Published, origin: Path) -> tuple[Parts, str]:
     """The data set in the file or folder that the user named."""
-    if not origin.exists():
-        raise UsageError(f"no file or folder is called {str(origin)!r}")
     faults: list[str] = []
     for path in _candidates(source, [origin]):
         try:
             if parts := _verified(source, path):
-                return parts, str(path)
+                return parts, str(path.resolve())
         except READ_ERRORS as error:
             faults.append(f"{path}: {_line(error)}")
     raise UsageError(

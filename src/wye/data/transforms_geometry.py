@@ -153,12 +153,12 @@ def affine(
     zoom = 1 + scale * draws[4:]
     matrix = matrices(
         rotate=torch.deg2rad(rotate * draws[0]),
-        shear=torch.deg2rad(shear * draws[1]),
+        shear=torch.deg2rad(shear * draws[3]),
         zoom_rows=zoom[0],
         zoom_columns=zoom[1 if aspect == "free" else 0],
     )
     sides = torch.tensor([height, width], device=images.device)
-    moved = shift * draws[2:4].T * sides
+    moved = shift * draws[1:3].T * sides
     return warp(images, matrix, _rotation(rotate * draws[0]) @ moved.unsqueeze(2), fill)
 
 

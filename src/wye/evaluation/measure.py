@@ -117,7 +117,7 @@ def measure(
         figures |= quality.compute()
         if part == "test":
             optimum = psnr_pca(
-                data.train.pixels.cpu(),
+                data.published_train,
                 images.pixels.cpu(),
                 network.latent_size,
                 cache=cache_folder() / "pca",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from wye.evaluation.reconstruction import psnr
+from wye.files import write_atomically
 
 # Up to this many images or values an image the eigenvectors are found exactly, in seconds.
 LARGEST_EXACT = 4096
@@ -71,7 +71,8 @@ def fit_pca(pixels: Tensor, components: int) -> Pca:
     if components < 1:
         raise ValueError(f"components must be at least 1, not {components}")
     count, values = len(pixels), pixels[0].numel()
-    mean = torch.stack([chunk.sum(0) for chunk in _chunks(pixels)]).sum(0) / count
+    sums = torch.stack([part.flatten(1).sum(0) for part in _parts(pixels)])
+    mean = sums.sum(0).double() / (255 * count)
     if min(count, values) > LARGEST_EXACT:
         basis = _subspace(pixels, mean, components)
     elif count < values:
@@ -126,14 +127,11 @@ def _cached(pixels: Tensor, components: int, folder: Path) -> Pca:
         return Pca(stored["mean"], stored["basis"]).take(components)
     except (OSError, SafetensorError, KeyError):
         pca = fit_pca(pixels, wanted)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(save({"mean": pca.mean, "basis": pca.basis}))
-        partial.replace(path)
+        write_atomically(path, save({"mean": pca.mean, "basis": pca.basis}))
     except OSError as error:
         warnings.warn(f"the components are not kept for the next time: {error}", stacklevel=3)
-        partial.unlink(missing_ok=True)
     return pca.take(components)
 
 
@@ -157,10 +155,11 @@ def _parts(pixels: Tensor) -> Iterator[Tensor]:
     return (pixels[start : start + _CHUNK] for start in range(0, len(pixels), _CHUNK))
 
 
-def _chunks(pixels: Tensor) -> Iterator[Tensor]:
-    """The images as float64 `(n, D)` in [0, 1], some at a time."""
+def _centred(pixels: Tensor, mean: Tensor, dtype: torch.dtype) -> Iterator[Tensor]:
+    """The images as `(n, D)` in [0, 1] less the mean, some at a time."""
+    mean = mean.to(dtype)
     for part in _parts(pixels):
-        yield part.flatten(1).double().div_(255)
+        yield part.flatten(1).to(dtype).div_(255).sub_(mean)
 
 
 def _covariance(pixels: Tensor, mean: Tensor) -> Tensor:
@@ -168,8 +167,7 @@ def _covariance(pixels: Tensor, mean: Tensor) -> Tensor:
     values = len(mean)
     total = torch.zeros((values, values), dtype=torch.float64, device=pixels.device)
     width = math.ceil(values / _BLOCKS)
-    for part in _chunks(pixels):
-        centred = (part - mean).to(_precision(pixels))
+    for centred in _centred(pixels, mean, _precision(pixels)):
         for start in range(0, values, width):
             rows = slice(start, start + width)
             total[rows, start:] += centred[:, rows].T @ centred[:, start:]
@@ -179,7 +177,7 @@ def _covariance(pixels: Tensor, mean: Tensor) -> Tensor:
 
 def _from_inner_products(pixels: Tensor, mean: Tensor) -> Tensor:
     """The directions of positive variance from the images' inner products, `(D, N)` at most."""
-    centred = torch.cat(list(_chunks(pixels))) - mean
+    centred = torch.cat(list(_centred(pixels, mean, torch.float64)))
     variances, vectors = torch.linalg.eigh(centred @ centred.T)
     kept = variances > variances[-1].clamp_min(1e-12) * 1e-10
     basis: Tensor = centred.T @ (vectors[:, kept] / variances[kept].sqrt()).flip(1)
@@ -195,8 +193,7 @@ def _subspace(pixels: Tensor, mean: Tensor, components: int) -> Tensor:
     basis = torch.linalg.qr(start.to(pixels.device, dtype)).Q
     for _ in range(_PASSES):
         image = torch.zeros_like(basis)
-        for part in _chunks(pixels):
-            centred = (part - mean).to(dtype)
+        for centred in _centred(pixels, mean, dtype):
             image += centred.T @ (centred @ basis)
         inner = basis.T @ image
         basis, previous = torch.linalg.qr(image).Q, basis

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 from torch import Tensor
 
@@ -31,15 +29,14 @@ def ssim(originals: Tensor, reconstructions: Tensor) -> Tensor:
 
     smallest = min(originals.shape[2:])
     window = min(SSIM_WINDOW, smallest - 1 + smallest % 2)
-    with warnings.catch_warnings():
-        values: Tensor = measure(
-            originals,
-            reconstructions,
-            data_range=1,
-            size_average=False,
-            win_size=window,
-            win_sigma=SSIM_SIGMA,
-        )
+    values: Tensor = measure(
+        originals,
+        reconstructions,
+        data_range=1,
+        size_average=False,
+        win_size=window,
+        win_sigma=SSIM_SIGMA,
+    )
     return values
 
 

@@ -11,7 +11,7 @@ import yaml
 from wye.errors import UsageError
 from wye.recipe.overrides import validated
 from wye.recipe.schema import Recipe
-from wye.studies.load import merge, normalized, row_settings
+from wye.studies.load import merge, normalized, row_names, row_settings
 
 logger = logging.getLogger("wye")
 
@@ -38,7 +38,7 @@ def resolve(target: str, overrides: dict[str, Any] | None = None) -> Recipe:
     path = Path(target)
     if path.suffix in (".yaml", ".yml"):
         base = _read(path)
-    elif path.is_dir() and any(path.iterdir()):
+    elif target not in row_names() and target.strip() and path.is_dir():
         base = row_settings(FOLDER_ROW)
         base["data"] = {**base["data"], "name": str(path)}
     else:

@@ -166,8 +166,10 @@ def _vertical(low: float, high: float, logarithmic: bool) -> tuple[Any, list[flo
         return _BOTTOM - (_BOTTOM - _TOP) * (transform(value) - start) / (end - start)
 
     if logarithmic:
-        ticks = [10.0**power for power in range(math.ceil(start), math.floor(end) + 1)]
-        return to_y, ticks[:: math.ceil(len(ticks) / 5)]
+        powers = range(math.floor(start), math.ceil(end) + 1)
+        steps = (1, 2, 5) if end - start < 2 else (1, 3) if end - start < 3 else (1,)
+        ticks = [m * 10.0**p for p in powers for m in steps if start <= math.log10(m) + p <= end]
+        return to_y, ticks[:: math.ceil(len(ticks) / 6)]
     step = _step((end - start) / 4)
     first, final = math.ceil(start / step - 1e-9), math.floor(end / step + 1e-9)
     return to_y, [index * step for index in range(first, final + 1)]

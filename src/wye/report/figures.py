@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wye.report import curves
-from wye.report.files import write_atomically
+from wye.report.files import save
 from wye.report.gallery import draw_gallery
 from wye.report.rows import RunLike, section
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _CONFUSION_STYLE = """
-.right { fill: #1f5fa8 } .wrong { fill: #b4540a } .on { fill: #fff }
+.right { fill: var(--validation) } .wrong { fill: var(--test) }
 """
 _CELL = 38
 
@@ -47,7 +47,7 @@ def draw_curves(metrics: curves.History, path: Path) -> None:
         x, y = 46 + index * 120, height - 12
         body.append(f'<path class="curve {part}" d="M{x} {y}h22"/>')
         body.append(f'<text x="{x + 28}" y="{y + 4}">{curves.LABELS[part]}</text>')
-    write_atomically(path, _file("".join(body), width, height, curves.STYLE))
+    save(path, _file("".join(body), width, height, curves.STYLE))
 
 
 def draw_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:
@@ -77,16 +77,19 @@ def draw_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], p
             body.append(
                 f'<rect class="{kind}" x="{x:.0f}" y="{y}" width="{_CELL - 2}"'
                 f' height="{_CELL - 2}" rx="2" fill-opacity="{shade:.3f}"/>'
-                f'<text class="{"on" if shade > 0.6 else ""}" x="{x + _CELL / 2 - 1:.0f}"'
+                f'<text x="{x + _CELL / 2 - 1:.0f}"'
                 f' y="{y + _CELL / 2 + 3:.0f}" text-anchor="middle">{count}</text>'
             )
     style = curves.STYLE + _CONFUSION_STYLE
-    write_atomically(path, _file("".join(body), left + size + 12, size + 56, style))
+    save(path, _file("".join(body), left + size + 12, size + 56, style))
 
 
 def heat(count: float, total: float) -> float:
-    """Shade of a cell between 0 and 1: the root of its share, so that rare errors are seen."""
-    return float((count / total) ** 0.5) if total > 0 else 0.0
+    """Shade of a cell: the root of its share, so that rare errors are seen.
+
+    It ends at 0.6, where the text of the page, light or dark, can still be read on it.
+    """
+    return 0.6 * float((count / total) ** 0.5) if total > 0 else 0.0
 
 
 def draw_run_figures(

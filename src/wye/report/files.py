@@ -1,30 +1,21 @@
-"""Files that are there in full or not at all."""
+"""Where the report's files go."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from wye.errors import MachineError
+from wye.files import write_atomically
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path` by way of a temporary file beside it; the folder is made.
+def save(path: Path, content: bytes) -> None:
+    """Write `path` whole or not at all; its folder is made.
 
     Raises:
         MachineError: the machine refused.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.chmod(name, 0o644)  # mkstemp gives 0600; a report is for others to read
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_atomically(path, content)
     except OSError as problem:
         raise MachineError(f"cannot write {path}: {problem.strerror or problem}") from problem

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wye.report.files import write_atomically
+from wye.report.files import save
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +23,11 @@ _GAP = 8
 _CAPTION = 26
 _SIDE = 128
 _KEY = "wye-gallery"
+_ACROSS = 10
 
 
 def draw_gallery(originals: Tensor, reconstructions: Tensor, path: Path) -> None:
-    """Write the gallery as a PNG: three captioned lines on a transparent ground.
+    """Write the gallery as a PNG: three captioned lines for ten images, on a transparent ground.
 
     Small images are enlarged four times, each pixel a square. The layout is noted inside the file,
     so that `columns` can take the pixels out again.
@@ -49,24 +51,24 @@ def draw_gallery(originals: Tensor, reconstructions: Tensor, path: Path) -> None
     error = np.minimum(distance, 255).astype(np.uint8)
 
     count, height, width, _ = real.shape
-    scale = max(1, min(4, _SIDE // max(height, width)))
-    step, line = width * scale + _GAP, _CAPTION + height * scale + _GAP
-    canvas = Image.new("RGBA", (count * step - _GAP, len(LINES) * line - _GAP), (0, 0, 0, 0))
+    layout = _Layout(count, width, height, scale=max(1, min(4, _SIDE // max(height, width))))
+    canvas = Image.new("RGBA", layout.size, (0, 0, 0, 0))
     pen, font = ImageDraw.Draw(canvas), _font()
-    for row, (caption, images) in enumerate(zip(LINES, (real, rebuilt, error), strict=True)):
-        # A grey of the same contrast to a light and to a dark ground.
-        pen.text((0, row * line + 4), caption, fill=(118, 118, 118, 255), font=font)
-        for column, pixels in enumerate(images):
-            tile = Image.fromarray(pixels).resize(
-                (width * scale, height * scale), Image.Resampling.NEAREST
+    for line, (caption, images) in enumerate(zip(LINES, (real, rebuilt, error), strict=True)):
+        for index, pixels in enumerate(images):
+            left, top, right, bottom = layout.box(index, line)
+            tile = Image.fromarray(pixels)
+            canvas.paste(
+                tile.resize((right - left, bottom - top), Image.Resampling.NEAREST), (left, top)
             )
-            canvas.paste(tile, (column * step, row * line + _CAPTION))
-    layout = {"count": count, "width": width, "height": height, "scale": scale}
+            if left == 0:
+                # A grey of the same contrast to a light and to a dark ground.
+                pen.text((0, top - _CAPTION + 4), caption, fill=(118, 118, 118, 255), font=font)
     info = PngInfo()
-    info.add_itxt(_KEY, json.dumps({**layout, "amplification": AMPLIFICATION}))
+    info.add_itxt(_KEY, json.dumps(asdict(layout)))
     buffer = io.BytesIO()
     canvas.save(buffer, "PNG", pnginfo=info, optimize=True)
-    write_atomically(path, buffer.getvalue())
+    save(path, buffer.getvalue())
 
 
 def columns(path: Path) -> list[str]:
@@ -81,25 +83,46 @@ def columns(path: Path) -> list[str]:
     try:
         with Image.open(path) as picture:
             picture.load()
-            layout = json.loads(getattr(picture, "text", {}).get(_KEY, "null"))
-            if layout is None:
+            noted = json.loads(getattr(picture, "text", {}).get(_KEY, "null"))
+            if noted is None:
                 return [_uri(picture)]
-            return [_uri(_column(picture, layout, index)) for index in range(layout["count"])]
-    except (OSError, ValueError, KeyError, TypeError):
+            layout = _Layout(**noted)
+            return [_uri(_column(picture, layout, index)) for index in range(layout.count)]
+    except (OSError, ValueError, TypeError):
         return []
 
 
-def _column(picture: Image, layout: dict[str, Any], index: int) -> Image:
+@dataclass(frozen=True)
+class _Layout:
+    """Where each image lies in the picture; lengths in pixels, of an image before enlarging."""
+
+    count: int
+    width: int
+    height: int
+    scale: int
+
+    def box(self, index: int, line: int) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of image `index` in `line` of its block of ten."""
+        wide, high = self.width * self.scale, self.height * self.scale
+        left = index % _ACROSS * (wide + _GAP)
+        top = _CAPTION + (index // _ACROSS * len(LINES) + line) * (high + _GAP + _CAPTION)
+        return left, top, left + wide, top + high
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, with room for the captions of a single small image."""
+        right = self.box(min(self.count, _ACROSS) - 1, 0)[2]
+        return max(right, 160), self.box(self.count - 1, len(LINES) - 1)[3]
+
+
+def _column(picture: Image, layout: _Layout, index: int) -> Image:
     from PIL import Image
 
-    width, height, scale = layout["width"], layout["height"], layout["scale"]
-    step, line = width * scale + _GAP, _CAPTION + height * scale + _GAP
-    column = Image.new("RGB", (width, height * len(LINES)))
-    for row in range(len(LINES)):
-        left, top = index * step, row * line + _CAPTION
-        box = (left, top, left + width * scale, top + height * scale)
-        tile = picture.crop(box).resize((width, height), Image.Resampling.NEAREST)
-        column.paste(tile.convert("RGB"), (0, row * height))
+    column = Image.new("RGB", (layout.width, layout.height * len(LINES)))
+    for line in range(len(LINES)):
+        tile = picture.crop(layout.box(index, line)).convert("RGB")
+        native = tile.resize((layout.width, layout.height), Image.Resampling.NEAREST)
+        column.paste(native, (0, line * layout.height))
     return column
 
 

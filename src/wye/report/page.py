@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wye.errors import UsageError
 from wye.report import gallery, view
-from wye.report.files import write_atomically
+from wye.report.files import save
 from wye.report.rows import RunLike, group
 
 
@@ -28,7 +28,7 @@ def write_report(runs: Sequence[RunLike], out: Path) -> Path:
     if not runs:
         raise UsageError("there is no run to report; make one, for instance: wye train wye/quick")
     path = Path(out) / "index.html"
-    write_atomically(path, render(runs).encode())
+    save(path, render(runs).encode())
     return path
 
 

@@ -9,56 +9,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
+from wye.recipe.schema import Recipe
 from wye.report.metrics import Spread, ordered, spread
 
-FINISHED = frozenset({"finished", "complete", "completed", "done", "ok"})
-
-
-class DataLike(Protocol):
-    """What the report reads of a recipe's data settings."""
-
-    @property
-    def name(self) -> str: ...
-
-
-class NetworkLike(Protocol):
-    """The three lines of a network."""
-
-    @property
-    def encoder(self) -> str: ...
-    @property
-    def decoder(self) -> str: ...
-    @property
-    def classifier(self) -> str: ...
-
-
-class RecipeLike(Protocol):
-    """What the report reads of a recipe."""
-
-    @property
-    def row(self) -> str: ...
-    @property
-    def study(self) -> str | None: ...
-    @property
-    def source(self) -> str | None: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def constraint(self) -> str: ...
-    @property
-    def notes(self) -> Sequence[str]: ...
-    @property
-    def published(self) -> Mapping[str, float | None]: ...
-    @property
-    def published_data(self) -> str | None: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def data(self) -> DataLike: ...
-    @property
-    def network(self) -> NetworkLike: ...
+TRUNCATED = "truncated"
+"""Status of a run that a limit on its steps ended: a trial, not a measurement."""
 
 
 class RunLike(Protocol):
@@ -67,7 +24,7 @@ class RunLike(Protocol):
     @property
     def path(self) -> Path: ...
     @property
-    def recipe(self) -> RecipeLike: ...
+    def recipe(self) -> Recipe: ...
     @property
     def result(self) -> Mapping[str, Any] | None: ...
     @property
@@ -90,7 +47,7 @@ class Row:
     repeated: tuple[int, ...] = ()
 
     @property
-    def recipe(self) -> RecipeLike:
+    def recipe(self) -> Recipe:
         return self.lead.recipe
 
     @property
@@ -115,6 +72,11 @@ class Row:
         if home is not None:
             return home == self.recipe.data.name
         return not any(word.startswith(("data=", "data.name=")) for word in self.overrides)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether these runs ended before their recipe did."""
+        return (self.lead.result or {}).get("status") == TRUNCATED
 
     @property
     def metric_names(self) -> list[str]:
@@ -143,12 +105,12 @@ class Row:
     def difference(self, name: str) -> float | None:
         """Measured mean less published; None where the two can't be compared."""
         published, measured = self.recipe.published.get(name), self.measured(name)
-        if published is None or measured is None or not self.comparable:
+        if published is None or measured is None or not self.comparable or self.truncated:
             return None
         return measured.mean - published if math.isfinite(measured.mean) else None
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a number (a truth value isn't)."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -183,7 +145,8 @@ def group(runs: Sequence[RunLike]) -> list[Row]:
         by_recipe.setdefault(_identity(run), []).append(run)
     rows: list[Row] = []
     anchors: set[str] = set()
-    for members in sorted(by_recipe.values(), key=_place):
+    studies = _study_order(runs)
+    for members in sorted(by_recipe.values(), key=lambda group: _place(group[0].recipe, studies)):
         first: dict[int, RunLike] = {}
         for run in sorted(members, key=lambda run: (run.recipe.seed, run.result is None)):
             first.setdefault(run.recipe.seed, run)
@@ -196,20 +159,29 @@ def group(runs: Sequence[RunLike]) -> list[Row]:
 
 def _identity(run: RunLike) -> str:
     """The recipe without its seed: runs that agree in it are repetitions of each other."""
-    recipe = run.recipe
-    dump = getattr(recipe, "model_dump", None)
-    if dump is not None:
-        return json.dumps(dump(mode="json", exclude={"seed"}), sort_keys=True)
-    network = recipe.network
-    lines = [recipe.row, recipe.data.name, network.encoder, network.decoder, network.classifier]
-    return json.dumps([lines, sorted(overrides(run))])
+    truncated = (run.result or {}).get("status") == TRUNCATED
+    recipe = run.recipe.model_dump(mode="json", exclude={"seed"})
+    return json.dumps([recipe, truncated], sort_keys=True)
 
 
-def _place(members: Sequence[RunLike]) -> tuple[str, bool, list[tuple[int, str]], str]:
-    recipe = members[0].recipe
-    parts = re.findall(r"\d+|\D+", recipe.source or "")
-    natural = [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
-    return recipe.study or "", recipe.source is None, natural, recipe.row
+def _natural(source: str | None) -> list[tuple[int, str]]:
+    """A key that puts S0-9 before S0-10 and what has no source last."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", source) if source else ["\U0010ffff"]
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
+
+
+def _study_order(runs: Sequence[RunLike]) -> list[str]:
+    """Studies in the order of their first source."""
+    keys: dict[str, tuple[list[tuple[int, str]], str]] = {}
+    for recipe in (run.recipe for run in runs):
+        study = recipe.study or ""
+        place = (_natural(recipe.source), study)
+        keys[study] = min(keys.get(study, place), place)
+    return sorted(keys, key=lambda study: keys[study])
+
+
+def _place(recipe: Recipe, studies: list[str]) -> tuple[int, list[tuple[int, str]], str]:
+    return studies.index(recipe.study or ""), _natural(recipe.source), recipe.row
 
 
 def _anchor(name: str, taken: set[str]) -> str:

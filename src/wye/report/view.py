@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from wye.report import curves, gallery
 from wye.report.figures import heat
 from wye.report.metrics import METRICS, metric, number, spread
-from wye.report.rows import FINISHED, Row, RunLike, command_words, is_number, section
+from wye.report.rows import Row, RunLike, command_words, is_number, section
 
 MOST_CLASSES = 20
 """More classes than this make no readable matrix; the commonest confusions are listed instead."""
@@ -23,12 +23,15 @@ def page(rows: Sequence[Row]) -> dict[str, Any]:
     runs = [run for row in rows for run in row.runs]
     finished = sum(len(row.finished) for row in rows)
     named = {name for row in rows for name in row.metric_names}
+    shown = [name for name in ("accuracy", "psnr") if name in named]
     return {
         "rows": rows,
         "counts": {"rows": len(rows), "runs": len(runs), "unfinished": len(runs) - finished},
         "where": where(runs),
         "studies": [(name, list(g)) for name, g in groupby(rows, lambda r: r.recipe.study or "")],
-        "shown": [name for name in ("accuracy", "psnr") if name in named],
+        "shown": shown,
+        "compared": [n for n in shown if any(r.recipe.published.get(n) is not None for r in rows)],
+        "several": any(len(row.finished) > 1 for row in rows),
         "reach": reach(rows),
         "sections": [(row, row_section(row)) for row in rows],
         "glossary": [metric for metric in METRICS.values() if metric.name in named],
@@ -41,7 +44,9 @@ def where(runs: Iterable[RunLike]) -> list[tuple[str, list[str]]]:
 
     def distinct(key: str, form: str = "{}") -> list[str]:
         values = (env.get(key) for env in found)
-        return list(dict.fromkeys(form.format(value) for value in values if value not in (None, "")))
+        return list(
+            dict.fromkeys(form.format(value) for value in values if value not in (None, ""))
+        )
 
     days = sorted({_day(str(env["started"])) for env in found if env.get("started")})
     measured = [days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"] if days else []
@@ -60,15 +65,21 @@ def where(runs: Iterable[RunLike]) -> list[tuple[str, list[str]]]:
     facts = [
         ("Measured", measured),
         ("Machine", [machine for machine in machines if machine]),
-        ("Device", distinct("device")),
+        ("Device", list(dict.fromkeys(_device(env) for env in found if env.get("device")))),
         ("Precision", distinct("precision")),
         ("PyTorch", distinct("torch")),
         ("Wye", distinct("wye")),
-        ("Commit", [commit[:12] for commit in distinct("commit")]),
+        ("Commit", distinct("commit")),
         ("Platform", distinct("platform")),
         ("Python", distinct("python")),
     ]
     return [(label, values) for label, values in facts if values]
+
+
+def _device(environment: Mapping[str, Any]) -> str:
+    """The device with its name, where it isn't the processor."""
+    device, name = str(environment["device"]), str(environment.get("device_name") or "")
+    return device if name in ("", str(environment.get("processor"))) else f"{name} ({device})"
 
 
 def _day(moment: str) -> str:
@@ -81,7 +92,7 @@ def _day(moment: str) -> str:
 def differences(row: Row) -> list[float]:
     """Accuracy of each seed less the published one, in points; empty where not comparable."""
     published = row.recipe.published.get("accuracy")
-    if published is None or not row.comparable:
+    if published is None or not row.comparable or row.truncated:
         return []
     each = [100 * (value - published) for value in row.each("test", "accuracy")]
     return [value for value in each if math.isfinite(value)]
@@ -137,11 +148,13 @@ def facts(row: Row) -> list[tuple[str, str]]:
         parts = [k for k in ("encoder", "decoder", "classifier") if is_number(parameters.get(k))]
         found += [(f"of the {part}", number(parameters[part])) for part in parts]
     latent, inputs = result.get("latent"), result.get("inputs")
-    if is_number(latent):
+    if is_number(latent) and is_number(inputs) and inputs:
+        share = f"{number(latent)} / {number(inputs)} = {number(latent / inputs, 2)}"
+        found.append(("Latent / input", share))
+        if latent >= inputs:
+            found.append(("Bottleneck", "none"))
+    elif is_number(latent):
         found.append(("Latent values", number(latent)))
-        if is_number(inputs) and inputs:
-            ratio = f"{latent / inputs:.2f} × {number(inputs)}"
-            found.append(("of the input", ratio + (" (no bottleneck)" if latent >= inputs else "")))
     psnr, linear = row.measured("psnr"), row.measured("psnr_pca")
     if psnr and linear and math.isfinite(gain := psnr.mean - linear.mean):
         side = "above" if gain >= 0 else "below"
@@ -174,12 +187,15 @@ def remarks(row: Row) -> list[str]:
             " difference is given."
         )
     for run in row.runs:
-        seed, status = run.recipe.seed, str((run.result or {}).get("status") or "finished")
+        seed = run.recipe.seed
         if run.result is None:
             epochs = f"{len(run.metrics)} epoch{'' if len(run.metrics) == 1 else 's'}"
             found.append(f"Seed {seed} is unfinished: {epochs} so far, no test figures.")
-        elif status not in FINISHED:
-            found.append(f"Seed {seed} ended with status “{status}”.")
+    if row.truncated:
+        found.append(
+            "Cut short by a limit on the number of steps: a trial of the machinery, no measurement"
+            " of this row."
+        )
     if row.repeated:
         seeds = ", ".join(map(str, row.repeated))
         found.append(f"Run more than once: seed {seeds}; the first finished run of each counts.")

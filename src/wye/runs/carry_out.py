@@ -46,7 +46,7 @@ def set_up(recipe: Recipe) -> Setup:
     """
     streams = Streams(recipe.seed, recipe.seeds)
     dataset = load(
-        recipe.data.name, size=recipe.data.image_size or 32, generator=streams.generator("split", "test")
+        recipe.data.name, image_size=recipe.data.image_size, generator=streams.generator("split", "test")
     )
     data = prepare(dataset, recipe.data, streams)
     with streams.applied("weights"):

@@ -73,6 +73,11 @@ def studies() -> dict[str, Study]:
     return {path.stem: load_study(path) for path in files}
 
 
+def row_names() -> list[str]:
+    """Every row of every study, as `study/row`."""
+    return [f"{name}/{row}" for name, study in studies().items() for row in study.rows]
+
+
 def row_settings(name: str, among: dict[str, Study] | None = None) -> dict[str, Any]:
     """The settings of row `study/row`, with what is shared and what it is like laid under it.
 
