@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from test_data_forms import idx_gz, isolate, pretend, same, tiny
 
+import wye
 from wye.data import cache
 from wye.data.catalog import Parts, Published, Way
 from wye.data.download import UnavailableError
@@ -249,7 +250,7 @@ def test_writing_to_a_loaded_data_set_changes_no_other(source: Published, parts:
 PROCESS = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {path!r}
 import pytest
 from test_data_forms import idx_gz, pretend, same, tiny
 from wye.data.catalog import Way
@@ -273,7 +274,7 @@ with pytest.MonkeyPatch.context() as patch:
 
 
 def test_two_processes_download_once(tmp_path: Path) -> None:
-    script = PROCESS.format(tests=str(Path(__file__).parent))
+    script = PROCESS.format(path=[str(Path(__file__).parent), str(Path(wye.__file__).parents[1])])
     processes = [
         subprocess.Popen([sys.executable, "-c", script, f"ready-{i}"], cwd=tmp_path)
         for i in range(2)

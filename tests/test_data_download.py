@@ -100,7 +100,7 @@ def test_a_missing_client_is_told(
 
 def test_the_client_s_own_complaint_is_passed_on(programs: Path, work: Path) -> None:
     _program(programs, "npm", 'echo "npm warn x"; echo "npm error 404 Not Found"; exit 1')
-    with pytest.raises(UnavailableError, match="^npm error 404 Not Found$"):
+    with pytest.raises(UnavailableError, match=r"^npm error 404 Not Found$"):
         npm("a@1")(work)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ def parts() -> Parts:
 
 
 def test_the_content_is_the_published_one(parts: Parts) -> None:
-    # float64 throughout and one rounding: numpy on any machine, and torch, gave this content.
+    # Stable bits, float64 and one rounding: the last digit of a sine should move no pixel.
     assert DATASETS["shapes"].fault(parts) is None
     torch.manual_seed(1)
     assert content_hash((load("shapes").train, load("shapes").test)) == content_hash(parts)
@@ -35,10 +36,8 @@ def test_no_image_occurs_twice(parts: Parts) -> None:
     assert len({row.tobytes() for row in pixels.numpy()}) == sum(shapes.SIZES)
 
 
-def test_every_shape_is_inside_at_its_radius() -> None:
-    """Each distance is negative somewhere, positive outside, and at most 1-Lipschitz-like."""
-    import numpy as np
-
+def test_every_shape_is_of_sound_size_and_edge() -> None:
+    """Close to the edge the distances have slope 1, which makes one pixel of antialiasing."""
     line = np.linspace(-1.5, 1.5, 301)
     x, y = np.meshgrid(line, line)
     for name, distance in shapes.SHAPES.items():
@@ -47,8 +46,7 @@ def test_every_shape_is_inside_at_its_radius() -> None:
         assert 0.8 < inside < 2.7, name
         assert (edge[np.hypot(x, y) > 1.25] > 0).all(), name
         slopes = np.hypot(*np.gradient(edge, line, line))
-        assert slopes.max() < 1.05, name
-        assert np.abs(slopes[np.abs(edge) < 0.03]).mean() > 0.8, name
+        assert 0.95 < slopes[np.abs(edge) < 0.03].mean() < 1.02, name
 
 
 def _ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, truth: Tensor) -> float:
@@ -79,6 +77,5 @@ def test_pixels_say_little_and_edges_say_much(parts: Parts) -> None:
         features(train.pixels), train.labels, features(test.pixels), test.labels
     )
     assert linear < 0.3
-    assert edges > 0.3
-    assert edges > 1.5 * linear
-    assert (linear, edges) == (0, 0)
+    assert edges > 0.4
+    assert edges > 2 * linear

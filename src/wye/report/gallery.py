@@ -62,8 +62,9 @@ def draw_gallery(originals: Tensor, reconstructions: Tensor, path: Path) -> None
                 tile.resize((right - left, bottom - top), Image.Resampling.NEAREST), (left, top)
             )
             if left == 0:
-                # A grey of the same contrast to a light and to a dark ground.
-                pen.text((0, top - _CAPTION + 4), caption, fill=(118, 118, 118, 255), font=font)
+                # Grey is legible on a light and on a dark ground; Pillow's own font lacks ×.
+                text = caption.replace("×", "x")
+                pen.text((0, top - _CAPTION + 4), text, fill=(118, 118, 118, 255), font=font)
     info = PngInfo()
     info.add_itxt(_KEY, json.dumps(asdict(layout)))
     buffer = io.BytesIO()

@@ -1,0 +1,316 @@
+"""Run folders: what is in them, resuming, and what is left after a failure."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import wye
+import wye.recipe
+from wye.errors import MachineError, UsageError
+from wye.files import write_atomically
+from wye.recipe import Recipe
+from wye.runs import Run, RunFolder, find_runs
+from wye.runs.folder import finite
+
+SMALL = {
+    "data": {"name": "shapes", "per_class": 20, "augment": "flip > crop(2)"},
+    "network": {"encoder": "C(4) > C(6)", "classifier": "L(16) > D(0.2) > L'(classes)"},
+    "train": {"epochs": 2, "batch_size": 32, "lr": 0.05, "momentum": 0.9, "precision": "fp32"},
+}
+
+
+def small(**changes: Any) -> Recipe:
+    settings = {
+        key: {**SMALL.get(key, {}), **changes.get(key, {})}
+        for key in ("data", "network", "loss", "train", "evaluation")
+    }
+    rest = {key: value for key, value in changes.items() if key not in settings}
+    return Recipe.model_validate({"row": "test/small", **settings, **rest})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return wye.train(small(evaluation={"watch_test": True}), out=tmp_path_factory.mktemp("r") / "a")
+
+
+def test_a_run_folder_holds_what_it_should(run: Run) -> None:
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        "recipe.yaml",
+        "environment.json",
+        "metrics.jsonl",
+        "result.json",
+        "model.safetensors",
+        "best.safetensors",
+        "config.json",
+        "last.ckpt",
+        "figures",
+    }
+    assert {path.name for path in run.folder.figures.iterdir()} == {
+        "curves.svg",
+        "confusion.svg",
+        "gallery.png",
+    }
+
+
+def test_the_result_has_every_figure(run: Run) -> None:
+    result = run.result
+    assert result is not None
+    assert (result["row"], result["seed"], result["status"]) == ("test/small", 0, "complete")
+    for part in ("test", "validation"):
+        figures = result[part]
+        assert {"accuracy", "balanced_accuracy", "macro_f1", "confusion"} <= set(figures)
+        assert {"psnr", "ssim", "mse", "mae"} <= set(figures)
+        assert len(figures["per_class"]) == len(figures["confusion"]) == 10
+    assert result["test"]["psnr_pca"] > 0
+    assert set(result["seconds"]) == {"data", "train", "evaluate", "total"}
+    assert result["parameters"]["total"] == sum(
+        result["parameters"][part] for part in ("encoder", "decoder", "classifier")
+    )
+    assert result["selection"] == "last"
+    assert 0 <= result["best_on_test"]["accuracy"] <= 1
+    assert sum(map(sum, result["test"]["confusion"])) == len(run_test_labels())
+
+
+def run_test_labels() -> torch.Tensor:
+    from wye.data.sources import load
+
+    return load("shapes").test.labels
+
+
+def test_metrics_have_a_line_an_epoch_with_every_term(run: Run) -> None:
+    assert [line["epoch"] for line in run.metrics] == [1, 2]
+    for line in run.metrics:
+        for part in ("train", "validation", "test"):
+            assert {"loss", "classification", "reconstruction", "accuracy"} <= set(line[part])
+
+
+def test_the_recipe_in_the_folder_repeats_the_run(run: Run, tmp_path: Path) -> None:
+    again = wye.train(str(run.path / "recipe.yaml"), out=tmp_path / "again")
+    assert same_weights(run, again)
+    other = wye.train(str(run.path / "recipe.yaml"), out=tmp_path / "other", seed=1)
+    assert not same_weights(run, other)
+
+
+def same_weights(first: Run, second: Run) -> bool:
+    name = "model.safetensors"
+    return (first.path / name).read_bytes() == (second.path / name).read_bytes()
+
+
+def test_a_folder_that_holds_a_run_is_refused(run: Run) -> None:
+    with pytest.raises(UsageError, match="holds a run already; --resume"):
+        wye.train(small(evaluation={"watch_test": True}), out=run.path)
+
+
+def test_resuming_a_finished_run_does_nothing(run: Run) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+    wye.train(small(evaluation={"watch_test": True}), out=run.path, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
+
+
+def test_another_run_cannot_be_resumed_into_a_folder(run: Run) -> None:
+    with pytest.raises(UsageError, match="holds another run: its train is"):
+        wye.train(small(train={"lr": 0.01}, evaluation={"watch_test": True}), out=run.path, resume=True)
+
+
+def test_the_saved_model_is_the_trained_one(run: Run) -> None:
+    model = wye.load(run)
+    from wye.data.sources import load
+
+    test = load("shapes").test
+    predicted = model.predict(test.pixels)
+    assert run.result is not None
+    accuracy = float((predicted == test.labels.numpy()).mean())
+    assert accuracy == pytest.approx(run.result["test"]["accuracy"], abs=2e-3)
+    rebuilt = model.reconstruct(test.pixels.numpy())
+    error = ((rebuilt - test.pixels.numpy() / 255) ** 2).mean()
+    assert error == pytest.approx(run.result["test"]["mse"], rel=1e-3)
+    assert model.embed(test.pixels[:5]).shape == (5, run.result["latent"])
+    assert np.allclose(model.predict_proba(test.pixels[:5]).sum(1), 1, atol=1e-5)
+    with pytest.raises(UsageError, match="uint8 of shape"):
+        model.predict(test.pixels.float())
+
+
+def test_the_best_epoch_is_kept_beside_the_last(run: Run) -> None:
+    assert run.result is not None
+    best = max(run.metrics, key=lambda line: line["validation"]["accuracy"])
+    kept = run.result["best_validation"]
+    assert kept["accuracy"] == best["validation"]["accuracy"]
+    if kept["epoch"] == 2:
+        assert torch.equal(
+            *(run.weights(which)["encoder.layers.0.layer.weight"] for which in ("best", "last"))
+        )
+
+
+def test_selecting_the_best_epoch_saves_its_weights(tmp_path: Path) -> None:
+    # A rate that ruins the second epoch makes the first one the best.
+    phases = [{"epochs": 1}, {"epochs": 1, "lr": 1.5, "momentum": 0.9}]
+    chosen = wye.train(
+        small(evaluation={"selection": "best"}, phases=phases), out=tmp_path / "best"
+    )
+    assert chosen.result is not None
+    for name, value in chosen.weights("last").items():
+        assert torch.equal(value, chosen.weights("best")[name])
+
+
+def test_without_a_part_its_figures_are_absent(tmp_path: Path) -> None:
+    only = wye.train(
+        small(network={"decoder": "none"}, loss={"beta": 0}, data={"validation": 0}),
+        out=tmp_path / "c",
+        max_steps=1,
+    )
+    assert only.result is not None
+    assert only.result["status"] == "truncated"
+    assert "psnr" not in only.result["test"]
+    assert "validation" not in only.result
+    assert "decoder" not in only.result["parameters"]
+    with pytest.raises(UsageError, match="has no decoder"):
+        wye.load(only).reconstruct(np.zeros((1, 3, 32, 32), np.uint8))
+    rebuilding = wye.train(
+        small(network={"classifier": "none"}, loss={"alpha": 0}), out=tmp_path / "d", max_steps=1
+    )
+    assert rebuilding.result is not None
+    assert "accuracy" not in rebuilding.result["test"]
+    assert rebuilding.result["test"]["psnr"] > 0
+
+
+def test_a_folder_of_images_is_trained_by_its_path(tmp_path: Path) -> None:
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    for name, colour in (("red", 0), ("blue", 2)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(12):
+            pixels = generator.integers(0, 60, (40, 30, 3), dtype=np.uint8)
+            pixels[..., colour] += 150
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{index}.png")
+    recipe = wye.recipe.resolve(str(tmp_path / "images"))
+    done = wye.train(recipe, out=tmp_path / "run", **{"train.batch_size": 8})
+    assert done.result is not None
+    assert set(done.result["test"]["per_class"]) == {"red", "blue"}
+    model = wye.load(done)
+    read = model.read(tmp_path / "images" / "red" / "0.png")
+    assert read.shape == (1, 3, 32, 32)
+
+
+def test_runs_are_found_and_foreign_folders_are_not(run: Run, tmp_path: Path) -> None:
+    assert [found.path for found in find_runs(run.path.parent)] == [run.path]
+    assert list(find_runs(tmp_path)) == []
+    with pytest.raises(UsageError, match="holds no run"):
+        Run(tmp_path)
+
+
+def test_numbers_that_json_does_not_have_become_null() -> None:
+    content = {"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": -float("inf")}}
+    assert json.loads(json.dumps(finite(content))) == {"a": None, "b": [None, 1.5], "c": {"d": None}}
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def failing(part: Path) -> None:
+        part.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, failing)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_in_the_first_epoch_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: RunFolder, state: dict[str, Any]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self.path / "last.ckpt"))
+
+    monkeypatch.setattr(RunFolder, "write_checkpoint", full)
+    with pytest.raises(OSError, match="No space"):
+        wye.train(small(), out=tmp_path / "a" / "run")
+    assert not (tmp_path / "a" / "run").exists()
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    wye.train(small(), out=folder)
+    (folder / "result.json").unlink()
+    (folder / "last.ckpt").write_bytes(b"not a checkpoint")
+    with pytest.raises(MachineError, match=r"last\.ckpt cannot be read"):
+        wye.train(small(), out=folder, resume=True)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (os.mkdir, (str(tmp_path / "sprung"),))
+
+    folder = RunFolder(tmp_path)
+    torch.save({"network": Trap()}, tmp_path / "last.ckpt")
+    with pytest.raises(MachineError, match="cannot be read"):
+        folder.read_checkpoint(torch.device("cpu"))
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_run_killed_five_times_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    """SIGKILL at random moments, resumed each time: the same weights, byte for byte."""
+    recipe = tmp_path / "recipe.yaml"
+    settings = small(data={"per_class": 100}, train={"epochs": 8}, phases=PHASES)
+    recipe.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "wye", "train", str(recipe), "--resume", "--out", out]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+        )
+
+    through = tmp_path / "through"
+    begun = time.monotonic()
+    process = start(str(through))
+    assert process.wait() == 0, process.stderr.read() if process.stderr else ""
+    whole = time.monotonic() - begun
+    draw, killed = random.Random(0), tmp_path / "killed"
+    kills = 0
+    while kills < 5:
+        process = start(str(killed))
+        try:
+            process.wait(timeout=draw.uniform(0.35, 0.95) * whole)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+        else:
+            # It got through before the blow fell: take the end of it away and strike again.
+            assert process.returncode == 0
+            kills += 1
+            for name in ("result.json", "model.safetensors", "config.json"):
+                (killed / name).unlink()
+            shutil.rmtree(killed / "figures", ignore_errors=True)
+    process = start(str(killed))
+    assert process.wait() == 0, process.stderr.read() if process.stderr else ""
+    first, second = Run(through), Run(killed)
+    assert same_weights(first, second)
+    assert len(first.metrics) == len(second.metrics) == 8
+    assert {path.name for path in through.iterdir()} == {path.name for path in killed.iterdir()}
+
+
+PHASES = [
+    {"epochs": 3, "loss": {"alpha": 0}},
+    {"epochs": 5, "loss": {"beta": 0}, "freeze": ["encoder[0]"], "schedule": "one-cycle"},
+]
