@@ -1,31 +1,42 @@
 # make run    train wye/quick on CIFAR-10 and write a report
 # make test   lint, types and every test
+# make docs   write the generated parts of README.md and docs/
 # make env    only the environment, in .venv
 
 PYTHON ?= python3
-SEED ?= 0
 BIN := .venv/bin
-OUT := runs/wye/quick/seed-$(SEED)
+RUN := runs/make-run
 
-.PHONY: env run test lint clean
+.PHONY: env run test lint docs clean
 
 env: .venv/ready
 
-.venv/ready: pyproject.toml constraints.txt src/wye/__init__.py
+.venv/ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[report,dev]'
+	@echo "installing into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[report,dev]'
 	@touch $@
 
+# Without a source of CIFAR-10 the same goes on with a generated data set, and says so.
 run: env
-	@$(BIN)/python -m wye.cli.first_run --seed $(SEED)
+	@data=cifar10; \
+	$(BIN)/wye data fetch cifar10 || { \
+		echo "going on with the generated data set 'shapes' instead of CIFAR-10"; data=shapes; }; \
+	rm -rf $(RUN) && \
+	$(BIN)/wye train wye/quick data=$$data --out $(RUN) && \
+	echo "report: $$($(BIN)/wye report $(RUN) --out report)"
 
 lint: env
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
-	$(BIN)/mypy
+	@$(BIN)/ruff check src tests docs
+	@$(BIN)/ruff format --check src tests docs
+	@$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2
+
+docs: env
+	@$(BIN)/python docs/build.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -147,7 +147,7 @@ def test_any_text_is_a_network_or_an_error(text: str) -> None:
     ],
 )
 def test_layers_that_do_not_fit_are_named(text: str, at: str, expected: str) -> None:
-    with pytest.raises(NotationError, match=".") as caught, torch.device("meta"):
+    with pytest.raises(NotationError) as caught, torch.device("meta"):
         Stack(text, (3, 8, 8))
     assert text[caught.value.position :].startswith(at)
     assert expected in str(caught.value)
@@ -164,7 +164,7 @@ def test_layers_that_do_not_fit_are_named(text: str, at: str, expected: str) -> 
 )
 def test_parts_that_do_not_fit_are_refused(changed: dict[str, str], expected: str) -> None:
     lines = {"encoder": "C(4) > C(4)", "classifier": "L'(10)", **changed}
-    with pytest.raises(UsageError, match=".") as caught:
+    with pytest.raises(UsageError) as caught:
         build_network(NetworkSettings(**lines), (3, 8, 8), 10)
     assert expected in str(caught.value)
 

@@ -71,7 +71,7 @@ def test_any_text_ends_in_a_line_or_an_error_that_points(text: str) -> None:
     ],
 )
 def test_errors_say_where_and_what(text: str, position: int, expected: str) -> None:
-    with pytest.raises(NotationError, match=".") as caught:
+    with pytest.raises(NotationError) as caught:
         parse(text)
     assert caught.value.position == position
     assert expected in str(caught.value)
@@ -96,7 +96,7 @@ def test_typographic_primes_are_primes() -> None:
     ],
 )
 def test_binding_errors_point_at_the_word(text: str, word: str, expected: str) -> None:
-    with pytest.raises(NotationError, match=".") as caught:
+    with pytest.raises(NotationError) as caught:
         SYMBOLS.read(text)
     assert text[caught.value.position :].startswith(word)
     assert expected in str(caught.value)

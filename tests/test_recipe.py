@@ -104,7 +104,7 @@ def test_rows_that_lead_nowhere_are_named(tmp_path: Path, rows: str, expected: s
     ],
 )
 def test_a_mistaken_override_is_told_with_its_key(arguments: list[str], expected: str) -> None:
-    with pytest.raises(UsageError, match=".") as caught:
+    with pytest.raises(UsageError) as caught:
         resolve("joint/v4-l2", parse_overrides(arguments))
     message = str(caught.value)
     assert expected in message

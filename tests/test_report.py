@@ -220,6 +220,13 @@ def test_variants_of_a_row_stay_apart(tmp_path: Path) -> None:
     rows = group(runs)
     assert [len(row.runs) for row in rows] == [1, 1]
     assert len({row.anchor for row in rows}) == 2
+    assert [row.overrides for row in rows] == [["train.epochs=10"], ["train.epochs=3"]]
+
+
+def test_nothing_published_is_not_called_foreign(tmp_path: Path) -> None:
+    page = page_of(make_run(tmp_path, data={"name": "shapes"}, published={}))
+    assert page.line(0, "joint/v4-l2")[2] == "shapes"
+    assert "no difference is given" not in page.text.replace("\n", " ")
 
 
 def test_classifier_only(tmp_path: Path) -> None:

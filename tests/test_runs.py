@@ -125,7 +125,9 @@ def test_resuming_a_finished_run_does_nothing(run: Run) -> None:
 
 def test_another_run_cannot_be_resumed_into_a_folder(run: Run) -> None:
     with pytest.raises(UsageError, match="holds another run: its train is"):
-        wye.train(small(train={"lr": 0.01}, evaluation={"watch_test": True}), out=run.path, resume=True)
+        wye.train(
+            small(train={"lr": 0.01}, evaluation={"watch_test": True}), out=run.path, resume=True
+        )
 
 
 def test_the_saved_model_is_the_trained_one(run: Run) -> None:
@@ -217,7 +219,11 @@ def test_runs_are_found_and_foreign_folders_are_not(run: Run, tmp_path: Path) ->
 
 def test_numbers_that_json_does_not_have_become_null() -> None:
     content = {"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": -float("inf")}}
-    assert json.loads(json.dumps(finite(content))) == {"a": None, "b": [None, 1.5], "c": {"d": None}}
+    assert json.loads(json.dumps(finite(content))) == {
+        "a": None,
+        "b": [None, 1.5],
+        "c": {"d": None},
+    }
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -208,7 +209,12 @@ def test_dropout_of_a_frozen_part_stays_active() -> None:
         (
             {"kind": "one-cycle"},
             lambda o: torch.optim.lr_scheduler.OneCycleLR(
-                o, max_lr=0.5, total_steps=61, pct_start=18 / 60, div_factor=25, final_div_factor=1e4
+                o,
+                max_lr=0.5,
+                total_steps=61,
+                pct_start=18 / 60,
+                div_factor=25,
+                final_div_factor=1e4,
             ),
         ),
         ("constant", lambda o: torch.optim.lr_scheduler.ConstantLR(o, factor=1)),
@@ -232,8 +238,8 @@ def test_a_linear_schedule_rises_and_falls_straight() -> None:
     rates = [Schedule(schedule, 1.0, epochs=2, steps=50).rate(step) for step in range(100)]
     assert max(rates) == pytest.approx(1, abs=0.03)
     assert rates.index(max(rates)) in (19, 20)
-    rises = {b - a for a, b in zip(rates[:19], rates[1:20], strict=True)}
-    falls = {b - a for a, b in zip(rates[20:-1], rates[21:], strict=True)}
+    rises = {b - a for a, b in itertools.pairwise(rates[:20])}
+    falls = {b - a for a, b in itertools.pairwise(rates[20:])}
     assert max(rises) == pytest.approx(min(rises))
     assert max(falls) == pytest.approx(min(falls))
     assert 0 < rates[-1] < 0.02
@@ -315,7 +321,9 @@ def test_max_steps_counts_over_epochs_and_phases() -> None:
     assert ours.steps_done == 9
 
 
-@pytest.mark.parametrize(("images", "batch", "steps"), [(10, 4, 3), (9, 4, 2), (8, 4, 2), (1, 4, 1)])
+@pytest.mark.parametrize(
+    ("images", "batch", "steps"), [(10, 4, 3), (9, 4, 2), (8, 4, 2), (1, 4, 1)]
+)
 def test_a_last_batch_of_one_image_is_left_out(images: int, batch: int, steps: int) -> None:
     assert steps_per_epoch(images, batch) == steps
 
@@ -382,9 +390,7 @@ def test_imagenet_normalisation_of_grey_images_is_the_mean_of_the_channels() -> 
 
 def test_a_corruption_reaches_the_input_alone_and_is_fixed_in_evaluation() -> None:
     streams = Streams(0)
-    data = prepare(
-        tiny_set(), DataSettings(corrupt="noise(0.5)", normalize="none"), streams
-    )
+    data = prepare(tiny_set(), DataSettings(corrupt="noise(0.5)", normalize="none"), streams)
     batch = next(training_batches(data, 60, streams, 1))
     assert ((batch.inputs - batch.targets).std() - 0.5).abs() < 0.05
     first, again = (

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writing, and the folder for what is kept between runs."""
+"""Files that are whole or not there, and the folder of what is kept between runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-
 
 PARTIAL = ".part"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,9 +64,9 @@ def print_table(
         table.add_column(heading, justify="right" if justify == "right" else "left")
     for row in rows:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
-    console = Console()
-    # In a file or a pipe there is no edge of the window to fold the cells at.
-    console.print(table, width=None if console.is_terminal else 200, crop=False)
+    # In a file or a pipe there is no edge of a window to fold the cells at.
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)
 
 
 def print_result(run: Run) -> None:
@@ -88,7 +89,12 @@ def print_result(run: Run) -> None:
                 figure(name, measured - printed, signed=True) if known else "",
             )
         )
-    columns = (("test", "left"), ("published", "right"), ("measured", "right"), ("difference", "right"))
+    columns = (
+        ("test", "left"),
+        ("published", "right"),
+        ("measured", "right"),
+        ("difference", "right"),
+    )
     print_table(columns, rows, title=f"{recipe.row} on {run.result['data']}, seed {recipe.seed}")
     optimistic = run.result.get("best_on_test")
     if optimistic:

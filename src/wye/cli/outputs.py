@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -166,7 +166,7 @@ def embed(
     prepared = prepare(
         load(data, image_size=settings.image_size or model.shape[1]), settings, Streams(0)
     )
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, part in (("train", prepared.train), ("test", prepared.test)):
         arrays[name] = model.embed(part.pixels)
         arrays[f"{name}_labels"] = part.labels.numpy()

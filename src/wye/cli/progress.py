@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, TextColumn
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
 
 from wye.recipe.schema import Recipe
 from wye.training.loop import EpochRecord
@@ -85,7 +86,7 @@ class Progress:
         spent = max(now - self._epoch_start, 1e-6)
         rate = tally.images / spent
         left = (self.epochs - epoch + 1 - step / steps) * spent / (step / steps)
-        fields = {
+        fields: dict[str, Any] = {
             "epoch": epoch,
             "epochs": self.epochs,
             "batch": step,
@@ -119,9 +120,7 @@ class Progress:
             f"{record.images_per_second:,.0f}",
         )
         widths = (width for _, width in HEADINGS)
-        self._print(
-            "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        )
+        self._print("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)

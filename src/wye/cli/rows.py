@@ -28,9 +28,9 @@ def list_rows(
 ) -> None:
     """Rows, their published figures, and what has been measured here."""
     from wye.errors import UsageError
+    from wye.evidence.measured import measured_figures
     from wye.recipe import recipe_from_row
     from wye.registry import suggest
-    from wye.evidence.measured import measured_figures
     from wye.studies import studies
 
     known = studies()

@@ -52,6 +52,7 @@ class Prepared:
         train, validation, test: the parts; validation is None where nothing is held out.
         published_train: the training pixels before subset and split, on the CPU: what figures that
             refer to the data set rather than to the run are taken from.
+        published_size: height of the images before preparation.
         inputs: normalisation of what the encoder sees.
         targets: normalisation of what the decoder should give.
         augment: on training batches, input and target alike.
@@ -64,6 +65,7 @@ class Prepared:
     validation: Images | None
     test: Images
     published_train: Tensor
+    published_size: int
     inputs: Normalization
     targets: Normalization
     augment: Transform | None
@@ -82,9 +84,7 @@ class Prepared:
             return Images(images.pixels.to(device), images.labels.to(device))
 
         validation = moved(self.validation) if self.validation else None
-        return replace(
-            self, train=moved(self.train), validation=validation, test=moved(self.test)
-        )
+        return replace(self, train=moved(self.train), validation=validation, test=moved(self.test))
 
 
 def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepared:
@@ -100,10 +100,10 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
     steps = {name: _pipeline(name, text) for name, text in lines.items()}
     train, test = dataset.train, dataset.test
     if settings.channels is not None:
-        train, test = (_with_channels(part, settings.channels) for part in (train, test))
+        train, test = (with_channels(part, settings.channels) for part in (train, test))
     if (static := steps["prepare"]) is not None:
         train, test = (
-            _transformed(part, static, streams.generator("noise", "prepare", name))
+            transformed(part, static, streams.generator("noise", "prepare", name))
             for name, part in (("train", train), ("test", test))
         )
     published_train = train.pixels
@@ -122,6 +122,7 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         validation=validation,
         test=test,
         published_train=published_train,
+        published_size=dataset.shape[1],
         inputs=normalization,
         targets=normalization if settings.target == "normalized" else unit,
         augment=steps["augment"],
@@ -136,7 +137,8 @@ def _pipeline(name: str, text: str) -> Transform | None:
         raise error.at(f"data.{name}") from None
 
 
-def _with_channels(images: Images, channels: int) -> Images:
+def with_channels(images: Images, channels: int) -> Images:
+    """Grey images as three equal channels, colour images as their luma."""
     have = images.pixels.shape[1]
     if have == channels:
         return images
@@ -175,7 +177,7 @@ def _split(
     return images.take(rest.nonzero().flatten()), images.take(held)
 
 
-def _transformed(images: Images, transform: Transform, generator: torch.Generator) -> Images:
+def transformed(images: Images, transform: Transform, generator: torch.Generator) -> Images:
     """Transform all images, some at a time, and keep them as uint8."""
     parts = []
     for part in images.pixels.split(2048):

@@ -65,7 +65,7 @@ def answers(
         with multiplying_in(precision, device):
             output = network(batch.inputs)
             logits = output.logits
-            if mirror_views and logits is not None:
+            if mirror_views and logits is not None and network.classifier is not None:
                 mirrored = network.classifier(network.encoder(batch.inputs.flip(3)))
                 logits = (logits.float() + mirrored.float()) / 2
         yield Answer(

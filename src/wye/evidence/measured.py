@@ -19,8 +19,8 @@ def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
     Only runs of the row as it stands in its study count: a run with other settings or other data
     measures something else. `sd` is None for a single run.
     """
-    from wye.recipe import recipe_from_row
     from wye.errors import UsageError
+    from wye.recipe import recipe_from_row
 
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(root.glob("**/result.json")):
@@ -41,7 +41,11 @@ def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
                 values[stored["row"]][name].append(result["test"][name])
     return {
         row: {
-            name: {"mean": mean(found), "sd": stdev(found) if len(found) > 1 else None, "n": len(found)}
+            name: {
+                "mean": mean(found),
+                "sd": stdev(found) if len(found) > 1 else None,
+                "n": len(found),
+            }
             for name, found in metrics.items()
         }
         for row, metrics in values.items()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+from torch import nn
+
 from wye.network.stack import Stack
 from wye.network.symbols import Shape
 from wye.notation import Call, NotationError
@@ -58,7 +60,7 @@ def _sizes(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def _geometry(call: Call[object], before: Shape, after: Shape) -> str:
+def _geometry(call: Call[nn.Module], before: Shape, after: Shape) -> str:
     """Kernel, stride and output padding that lead from `after` back to `before`."""
     found = set()
     for large, small in zip(before[1:], after[1:], strict=True):
@@ -77,7 +79,7 @@ def _geometry(call: Call[object], before: Shape, after: Shape) -> str:
     return f", k={kernel}, s={stride}" + (f", op={padding}" if padding else "")
 
 
-def _options(call: Call[object]) -> str:
+def _options(call: Call[nn.Module]) -> str:
     kept = [("bn", "no"), ("act", "relu")]
     values = [(key, call.settings.get(key, default), default) for key, default in kept]
     return "".join(f", {key}={value}" for key, value, default in values if value != default)
@@ -89,5 +91,5 @@ def _without_activation(step: str) -> str:
     return f"{name}'({', '.join(inner)})"
 
 
-def _no_mirror(call: Call[object], problem: str) -> NotationError:
+def _no_mirror(call: Call[nn.Module], problem: str) -> NotationError:
     return call.error(f"{problem}; write the decoder out or set it to none")

@@ -31,9 +31,7 @@ Kernel = Annotated[int, Field(gt=0, le=64)]
 Padding = Annotated[int, Field(ge=0, le=64)]
 Factor = Annotated[int, Field(gt=0, le=64)]
 Norm = Literal["no", "before", "after"]
-Activation = Literal[
-    "none", "relu", "leaky", "elu", "gelu", "silu", "tanh", "sigmoid", "clamp"
-]
+Activation = Literal["none", "relu", "leaky", "elu", "gelu", "silu", "tanh", "sigmoid", "clamp"]
 Pool = Literal["max", "avg"]
 
 SYMBOLS: Alphabet[nn.Module] = Alphabet("symbol", given=1)
@@ -42,7 +40,8 @@ SYMBOLS: Alphabet[nn.Module] = Alphabet("symbol", given=1)
 def _image_channels(inputs: Shape) -> int:
     if len(inputs) != 3:
         raise ValueError(
-            f"it needs an image (C, H, W) but gets {inputs[0]} values; R(CxHxW) makes an image of them"
+            f"it needs an image (C, H, W) but gets {inputs[0]} values;"
+            " R(CxHxW) makes an image of them"
         )
     return inputs[0]
 
@@ -91,7 +90,11 @@ def convolution_pooled(
     by: Factor = 2,
     bias: bool = True,
 ) -> nn.Module:
-    """Convolution to n channels (kernel k, stride s, padding p, default k // 2), activation, pooling by 2."""
+    """Convolution to n channels, activation and pooling.
+
+    Kernel k, stride s and padding p (k // 2 if not given) are of the convolution, `by` of the
+    pooling.
+    """
     steps = _convolution(inputs, n, k, s, p, bn, act, bias)
     steps["pool"] = nn.MaxPool2d(by) if pool == "max" else nn.AvgPool2d(by)
     return nn.Sequential(steps)
@@ -116,9 +119,7 @@ def _transposed(
     inputs: Shape, n: int, k: int, s: int, p: int, op: int, bn: str, act: str, bias: bool
 ) -> nn.Module:
     channels = _image_channels(inputs)
-    layer = nn.ConvTranspose2d(
-        channels, n, k, stride=s, padding=p, output_padding=op, bias=bias
-    )
+    layer = nn.ConvTranspose2d(channels, n, k, stride=s, padding=p, output_padding=op, bias=bias)
     return nn.Sequential(_activated(layer, n, bn, act, nn.BatchNorm2d))
 
 
@@ -134,7 +135,7 @@ def transposed_activated(
     act: Activation = "relu",
     bias: bool = True,
 ) -> nn.Module:
-    """Transposed convolution to n channels (kernel 2, stride 2, output padding op) and activation."""
+    """Transposed convolution to n channels (op: output padding) and activation."""
     return _transposed(inputs, n, k, s, p, op, bn, act, bias)
 
 

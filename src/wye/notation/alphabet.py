@@ -108,7 +108,8 @@ class Alphabet(Generic[R]):
             raise NotationError(
                 text,
                 name.start,
-                f"no {self.symbols.kind} is called {name.text!r}; {suggest(name.text, self.symbols)}",
+                f"no {self.symbols.kind} is called {name.text!r};"
+                f" {suggest(name.text, self.symbols)}",
             )
         symbol = self.symbols[name.text]
         written: dict[str, Word] = {}

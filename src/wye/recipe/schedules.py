@@ -15,8 +15,8 @@ class ScheduleSettings(BaseModel):
     one-cycle: from lr / `start` up to lr over the first `warmup` share of the phase, then down to
         lr / `end`, both along a cosine (Smith 2018, in fastai's form).
     linear: up to lr over the first `warmup` share, then straight down to lr / `end`.
-    plateau: times `factor` after `patience` epochs without improvement on validation, then `cooldown`
-        epochs of rest, never below `floor`.
+    plateau: times `factor` after `patience` epochs without improvement on validation, then
+        `cooldown` epochs of rest, never below `floor`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -7,7 +7,7 @@ import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard
 
@@ -40,11 +40,13 @@ class Row:
     Attributes:
         anchor: name of the row's section within the page.
         repeated: seeds that were run more than once; only the first finished run of each counts.
+        apart: the settings in which it differs from rows that would else be named alike.
     """
 
     runs: tuple[RunLike, ...]
     anchor: str
     repeated: tuple[int, ...] = ()
+    apart: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -62,8 +64,14 @@ class Row:
 
     @property
     def overrides(self) -> list[str]:
-        """What the command changed in the row, as it was typed."""
-        return overrides(self.lead)
+        """What was changed in the row: as it was typed, and what tells it from its like."""
+        return [*overrides(self.lead), *self.apart]
+
+    @property
+    def foreign(self) -> bool:
+        """Whether there are published numbers, and they belong to another data set."""
+        published = any(value is not None for value in self.recipe.published.values())
+        return published and not self.comparable
 
     @property
     def comparable(self) -> bool:
@@ -154,7 +162,37 @@ def group(runs: Sequence[RunLike]) -> list[Row]:
         repeated = tuple(sorted({seed for seed in seeds if seeds.count(seed) > 1}))
         anchor = _anchor(members[0].recipe.row, anchors)
         rows.append(Row(tuple(first.values()), anchor, repeated))
-    return rows
+    return _told_apart(rows)
+
+
+def _told_apart(rows: Sequence[Row]) -> list[Row]:
+    """The rows, those that would be named alike with the settings that they differ in."""
+    alike: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in rows:
+        alike.setdefault((row.recipe.row, *row.overrides), []).append(_settings(row.recipe))
+    told = []
+    for row in rows:
+        others = alike[(row.recipe.row, *row.overrides)]
+        own = _settings(row.recipe)
+        apart = [f"{k}={v}" for k, v in own.items() if any(o.get(k) != v for o in others)]
+        told.append(replace(row, apart=tuple(apart[:4])))
+    return told
+
+
+def _settings(recipe: Recipe) -> dict[str, str]:
+    """What a recipe sets, flat: dotted key to value as text."""
+    flat: dict[str, str] = {}
+
+    def walk(value: Any, key: str) -> None:
+        if isinstance(value, Mapping):
+            for name, entry in value.items():
+                walk(entry, f"{key}.{name}" if key else str(name))
+        else:
+            flat[key] = "none" if value is None else str(value)
+
+    told_elsewhere = {"seed", "title", "notes", "published", "published_data", "source"}
+    walk(recipe.model_dump(mode="json", exclude=told_elsewhere), "")
+    return flat
 
 
 def _identity(run: RunLike) -> str:

@@ -160,7 +160,7 @@ def facts(row: Row) -> list[tuple[str, str]]:
         side = "above" if gain >= 0 else "below"
         found.append(("PSNR against PCA", f"{number(abs(gain), 2)} dB {side}"))
     if seconds := spread(row.each("seconds", "train")):
-        found.append(("Training", f"{number(seconds.mean)} s"))
+        found.append(("Training", f"{duration(seconds.mean)} s"))
     if speed := throughput(row):
         found.append(("Throughput", f"{speed} images/s"))
     if result.get("device"):
@@ -168,6 +168,11 @@ def facts(row: Row) -> list[tuple[str, str]]:
     if result.get("selection"):
         found.append(("Weights measured", f"{result['selection']} epoch"))
     return found
+
+
+def duration(seconds: float) -> str:
+    """Seconds, with a decimal where there are few."""
+    return number(seconds, 1 if seconds < 10 else 0)
 
 
 def throughput(row: Row) -> str:
@@ -180,7 +185,7 @@ def throughput(row: Row) -> str:
 def remarks(row: Row) -> list[str]:
     """What a reader must know of these runs before the numbers."""
     found = []
-    if not row.comparable:
+    if row.foreign:
         home = row.recipe.published_data or "another data set"
         found.append(
             f"Measured on {row.recipe.data.name}; the published numbers belong to {home}, so no"
@@ -243,6 +248,7 @@ def _missing(line: str | None) -> bool:
 
 
 FILTERS = {
+    "duration": duration,
     "metric": metric,
     "number": number,
     "differences": differences,

@@ -23,7 +23,7 @@ from wye.runs.folder import Run, RunFolder
 from wye.streams import Streams
 from wye.training.freezing import freeze
 from wye.training.loop import EpochRecord, Observer, Trainer
-from wye.training.precision import choose_precision
+from wye.training.precision import channels_last, choose_precision
 
 logger = logging.getLogger("wye")
 
@@ -46,7 +46,9 @@ def set_up(recipe: Recipe) -> Setup:
     """
     streams = Streams(recipe.seed, recipe.seeds)
     dataset = load(
-        recipe.data.name, image_size=recipe.data.image_size, generator=streams.generator("split", "test")
+        recipe.data.name,
+        image_size=recipe.data.image_size,
+        generator=streams.generator("split", "test"),
     )
     data = prepare(dataset, recipe.data, streams)
     with streams.applied("weights"):
@@ -95,7 +97,7 @@ def carry_out(
             return Run(folder.path)
     clock = time.perf_counter()
     setup = set_up(recipe)
-    network = setup.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = channels_last(setup.network.to(device))
     precision = choose_precision(recipe.train.precision, network, device)
     train_settings = recipe.train.model_copy(update={"precision": precision})
     recipe = recipe.model_copy(update={"train": train_settings})
@@ -107,9 +109,7 @@ def carry_out(
         folder.write_recipe(recipe)
         if not begun:
             folder.write_json("environment.json", environment(device, precision, command))
-        trainer = Trainer(
-            recipe, network, data, setup.streams, precision, max_steps, observer
-        )
+        trainer = Trainer(recipe, network, data, setup.streams, precision, max_steps, observer)
         history = _train(trainer, folder, device, observer)
         clock = time.perf_counter()
         result = _evaluate(trainer, setup, folder, history)
@@ -233,6 +233,7 @@ def _config(setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
         "shape": list(data.shape),
         "classes": list(data.classes),
         "data": data.name,
+        "image_size": data.published_size,
         "prepare": setup.recipe.data.prepare,
         "inputs": {
             "mean": data.inputs.mean.flatten().tolist(),

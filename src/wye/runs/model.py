@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from wye.data.prepare import Normalization
+from wye.data.folder import read_image
+from wye.data.images import Images
+from wye.data.prepare import Normalization, transformed, with_channels
 from wye.data.transforms import pipeline
 from wye.errors import UsageError
 from wye.network.build import Network, build_network
@@ -67,7 +68,7 @@ class Model:
 
     def predict(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.int64]:
         """The most probable class of each image, as a position in `classes`."""
-        return self.predict_proba(pixels).argmax(1)
+        return np.asarray(self.predict_proba(pixels).argmax(1), dtype=np.int64)
 
     def embed(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Latent codes `(N, K)`."""
@@ -92,30 +93,17 @@ class Model:
         )
 
     def read(self, path: Path) -> Tensor:
-        """An image file as pixels `(1, C, H, W)` of the shape that the network takes.
+        """An image file as pixels `(1, C, H, W)`, brought to the form of the training images.
 
         Raises:
             UsageError: the file is no image that can be read.
         """
-        channels, height, width = self.shape
-        try:
-            with Image.open(path) as image:
-                converted = image.convert("RGB" if channels == 3 else "L")
-        except (OSError, UnidentifiedImageError) as error:
-            reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
-            raise UsageError(f"cannot read {path}: {reason}") from None
-        if not self.config["prepare"]:
-            converted = converted.resize((width, height), Image.Resampling.BILINEAR)
-        pixels = torch.from_numpy(np.array(converted)).reshape(converted.height, converted.width, -1)
-        return self._prepared(pixels.permute(2, 0, 1)[None])
-
-    def _prepared(self, pixels: Tensor) -> Tensor:
-        if not self.config["prepare"]:
-            return pixels
-        changed = pipeline(self.config["prepare"])(pixels, torch.Generator().manual_seed(0))
-        if changed.dtype == torch.uint8:
-            return changed
-        return changed.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+        pixels = read_image(path, self.config["image_size"])[None]
+        images = Images(pixels, torch.zeros(1, dtype=torch.int64))
+        images = with_channels(images, self.shape[0])
+        if line := self.config["prepare"]:
+            images = transformed(images, pipeline(line), torch.Generator().manual_seed(0))
+        return images.pixels
 
     @torch.inference_mode()
     def _batches(self, pixels: Tensor | NDArray[np.uint8]) -> Iterator[Tensor]:

@@ -67,9 +67,7 @@ def load_study(path: Path) -> Study:
 def studies() -> dict[str, Study]:
     """The studies that come with the package, by name."""
     folder = resources.files("wye.studies")
-    files = sorted(
-        Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".yaml")
-    )
+    files = sorted(Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".yaml"))
     return {path.stem: load_study(path) for path in files}
 
 

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from wye.files import cache_folder, write_atomically
 from wye.machine import processor
+
+Module = TypeVar("Module", bound=nn.Module)
 
 logger = logging.getLogger("wye")
 
@@ -33,6 +36,12 @@ def choose_precision(setting: str, network: nn.Module, device: torch.device) -> 
         isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in network.modules()
     )
     return "bf16" if device.type == "cpu" and convolutional and bf16_pays() else "fp32"
+
+
+def channels_last(module: Module) -> Module:
+    """The module with the weights of its convolutions in channels_last order."""
+    # torch's annotations don't know this form of `to`.
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 @contextmanager
@@ -73,7 +82,7 @@ def _read(path: Path) -> dict[str, bool]:
 
 
 def _speedup() -> float:
-    layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
+    layer = channels_last(nn.Conv2d(64, 64, 3, padding=1))
     images = torch.rand(64, 64, 16, 16).contiguous(memory_format=torch.channels_last)
     times: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(12):

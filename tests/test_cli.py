@@ -1,0 +1,186 @@
+"""The command line: what it prints, and how mistakes are answered."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from wye.cli import main
+from wye.recipe.schema import Recipe
+from wye.studies import row_names
+
+TINY = [
+    "joint/v4-l2",
+    "data=shapes",
+    "data.per_class=8",
+    "network.encoder=C'(4) > C(4)",
+    "network.classifier=C(4) > L'(10)",
+    "train.epochs=2",
+]
+
+
+class Answer(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def wye(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, in_empty_folder: Path
+) -> Any:
+    """Run a command in an empty folder."""
+
+    def call(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["wye", *arguments])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Answer(status, *capfd.readouterr())
+
+    return call
+
+
+def test_list_has_every_row(wye: Any) -> None:
+    answer = wye("list", "--json")
+    entries = json.loads(answer.out)
+    assert [entry["row"] for entry in entries] == row_names()
+    keys = {"row", "study", "source", "dataset", "constraint", "published", "measured"}
+    assert all(keys <= set(entry) for entry in entries)
+    joint = json.loads(wye("list", "joint", "--json").out)
+    sources = sorted(entry["source"] for entry in joint if entry["source"])
+    assert sources[:32] == [f"S0-{number:02d}" for number in range(1, 33)]
+    assert "joint/v4-l2" in wye("list", "joint").out
+
+
+def test_list_shows_what_was_measured_and_nothing_else(wye: Any) -> None:
+    assert wye("train", *TINY, "--max-steps", "2").status == 0
+    measured = {e["row"]: e["measured"] for e in json.loads(wye("list", "--json").out)}
+    assert measured["joint/v4-l2"] == {}  # other data, other network: another system
+
+
+def test_show_has_the_network_layer_by_layer(wye: Any) -> None:
+    shown = json.loads(wye("show", "joint/v4-l2", "--json").out)
+    assert shown["parameters"] == {
+        "encoder": 10144,
+        "decoder": 4227,
+        "classifier": 656426,
+        "total": 670797,
+        "trainable": 670797,
+    }
+    assert shown["latent"] == 8192
+    assert shown["multiply_adds"] == sum(layer["multiply_adds"] for layer in shown["layers"])
+    assert Recipe.model_validate(shown["recipe"]).row == "joint/v4-l2"
+    text = wye("show", "joint/v2.3", "data=cifar10").out
+    assert "input 3x64x64" in text
+    assert "64x8x8" in text
+
+
+def test_train_then_everything_one_does_with_a_run(wye: Any) -> None:
+    trained = wye("train", *TINY, "--out", "run", "--json")
+    assert trained.status == 0
+    result = json.loads(trained.out)
+    assert result["status"] == "complete"
+    assert "epoch" in trained.err  # the table of epochs
+    assert "\x1b" not in trained.err  # and no bar, because this is no terminal
+
+    evaluated = json.loads(wye("evaluate", "run", "--json").out)
+    assert evaluated["test"]["accuracy"] == pytest.approx(result["test"]["accuracy"], abs=2e-3)
+    assert "precision" in wye("evaluate", "run").out
+
+    assert wye("reconstruct", "run", "--out", "pictures/r.png").status == 0
+    assert Path("pictures/r.png").read_bytes().startswith(b"\x89PNG")
+
+    predicted = json.loads(wye("predict", "run", "pictures/r.png", "--json").out)
+    assert sum(predicted[0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert predicted[0]["class"] in predicted[0]["probabilities"]
+
+    assert wye("embed", "run", "shapes", "--out", "codes.npz").status == 0
+    import numpy as np
+
+    with np.load("codes.npz") as codes:
+        assert codes["test"].shape == (len(codes["test_labels"]), result["latent"])
+
+    report = wye("report", "run", "--out", "page")
+    assert report.out.strip() == "page/index.html"
+    page = Path("page/index.html").read_text()
+    assert "joint/v4-l2" in page
+    assert "shapes" in page
+
+    assert wye("train", *TINY, "--out", "run").status == 2
+    assert wye("train", *TINY, "--out", "run", "--resume").status == 0
+
+
+def test_the_default_place_of_a_run(wye: Any) -> None:
+    assert wye("train", *TINY, "--seed", "3", "--max-steps", "1").status == 0
+    run = Path("runs/joint/v4-l2/seed-3")
+    assert json.loads((run / "result.json").read_text())["seed"] == 3
+    command = json.loads((run / "environment.json").read_text())["command"]
+    assert command.startswith("wye train joint/v4-l2 data=shapes")
+    assert command.endswith("--seed 3")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["joint/v4-l2", "network.encoder=C'(32) > K(3)"], "no symbol is called 'K'"),
+        (["joint/v99"], "there is no row 'joint/v99'"),
+        (["joint/v4-l2", "train.epoch=3"], "train.epoch: there is no such setting"),
+        (["joint/v4-l2", "train.epochs=many"], "valid integer"),
+        (["joint/v4-l2", "network.decoder=none"], "needs a decoder"),
+        (["joint/v4-l2", "data=nowhere"], "no data set and no folder is called 'nowhere'"),
+        (["joint/v4-l2", "data=shapes", "data.augment=flop"], "data.augment: no transformation"),
+        (["joint/v4-l2", "data=shapes", "network.classifier=L'(12)"], "must end in 10 values"),
+        (["joint/v4-l2", "data=shapes", "network.decoder=T(3)"], "without an activation"),
+        (["joint/v4-l2", "data=shapes", "phases=[{epochs: 40, freeze: [x]}]"], "freeze: 'x'"),
+        (["joint/v4-l2", "data=shapes", "--device", "cuda:77"], "--device cuda:77"),
+        (["missing.yaml"], "cannot read the recipe missing.yaml"),
+        (["joint/v4-l2", "epochs"], "not of the form key=value"),
+    ],
+)
+def test_a_mistake_is_one_message_and_leaves_nothing(
+    wye: Any, arguments: list[str], expected: str
+) -> None:
+    answer = wye("train", *arguments, "--out", "out/run")
+    assert answer.status == 2
+    assert answer.out == ""
+    assert expected in answer.err
+    assert "Traceback" not in answer.err
+    assert len(answer.err.splitlines()) <= 3
+    assert not Path("out").exists()
+
+
+def test_debug_shows_the_traceback() -> None:
+    command = [sys.executable, "-m", "wye", "train", "joint/v99", "--debug"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+def test_a_machine_that_refuses_is_status_1(wye: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").write_text("")
+    answer = wye("train", *TINY, "--out", "file/run")
+    assert answer.status == 1
+    assert "Not a directory" in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["reconstruct"], ["predict"], ["embed"]])
+def test_a_folder_without_a_run_is_named(wye: Any, command: list[str]) -> None:
+    rest = {"predict": ["x.png"], "embed": ["shapes"]}.get(command[0], [])
+    answer = wye(*command, "nothing", *rest)
+    assert answer.status == 2
+    assert "nothing holds no run" in answer.err
+
+
+def test_help_and_version(wye: Any) -> None:
+    assert "train" in wye("--help").out
+    assert wye("--version").out.strip().count(".") == 2
+    assert wye("no-such-verb").status == 2
