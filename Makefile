@@ -15,7 +15,7 @@ env: .venv/ready
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-c constraints.txt -e '.[report,dev]'
+		-c constraints.txt -e '.[dev]'
 	@touch $@
 
 # Without a source of CIFAR-10 the same goes on with a generated data set, and says so.

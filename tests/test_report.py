@@ -377,12 +377,6 @@ def test_place_that_cannot_be_written(tmp_path: Path) -> None:
         write_report([make_run(tmp_path)], tmp_path / "out")
 
 
-def test_missing_jinja2_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
-    with pytest.raises(UsageError, match=r"wye\[report\]"):
-        render([make_run(tmp_path)])
-
-
 @pytest.mark.parametrize(("channels", "count", "side"), [(3, 10, 32), (1, 3, 28), (3, 13, 150)])
 def test_gallery_gives_its_pixels_back(
     tmp_path: Path, channels: int, count: int, side: int

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+import jinja2
+
 from wye.errors import UsageError
 from wye.report import gallery, view
 from wye.report.files import save
@@ -22,7 +24,7 @@ def write_report(runs: Sequence[RunLike], out: Path) -> Path:
         out: folder of the page; made if it isn't there.
 
     Raises:
-        UsageError: there is no run, or jinja2 is not installed.
+        UsageError: there is no run.
         MachineError: the page cannot be written.
     """
     if not runs:
@@ -33,17 +35,7 @@ def write_report(runs: Sequence[RunLike], out: Path) -> Path:
 
 
 def render(runs: Sequence[RunLike]) -> str:
-    """The page as HTML.
-
-    Raises:
-        UsageError: jinja2 is not installed.
-    """
-    try:
-        import jinja2
-    except ImportError:
-        raise UsageError(
-            "the report needs jinja2, which is not installed; pip install 'wye[report]'"
-        ) from None
+    """The page as HTML."""
     here = resources.files("wye.report")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
