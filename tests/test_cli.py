@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ TINY = [
     "joint/v4-l2",
     "data=shapes",
     "data.per_class=8",
+    "data.channels=1",
     "network.encoder=C'(4) > C(4)",
     "network.classifier=C(4) > L'(10)",
     "train.epochs=2",
@@ -35,6 +37,9 @@ def wye(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, in_empty_folder: Path
 ) -> Any:
     """Run a command in an empty folder."""
+    # The command lets the program's messages through; the other tests must not inherit that.
+    logger = logging.getLogger("wye")
+    monkeypatch.setattr(logger, "level", logger.level)
 
     def call(*arguments: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["wye", *arguments])

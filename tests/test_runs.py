@@ -21,6 +21,8 @@ import yaml
 
 import wye
 import wye.recipe
+from wye.data import load
+from wye.data.prepare import with_channels
 from wye.errors import MachineError, UsageError
 from wye.files import write_atomically
 from wye.recipe import Recipe
@@ -28,7 +30,7 @@ from wye.runs import Run, RunFolder, find_runs
 from wye.runs.folder import finite
 
 SMALL = {
-    "data": {"name": "shapes", "per_class": 20, "augment": "flip > crop(2)"},
+    "data": {"name": "shapes", "channels": 1, "per_class": 20, "augment": "flip > crop(2)"},
     "network": {"encoder": "C(4) > C(6)", "classifier": "L(16) > D(0.2) > L'(classes)"},
     "train": {"epochs": 2, "batch_size": 32, "lr": 0.05, "momentum": 0.9, "precision": "fp32"},
 }
@@ -84,13 +86,7 @@ def test_the_result_has_every_figure(run: Run) -> None:
     )
     assert result["selection"] == "last"
     assert 0 <= result["best_on_test"]["accuracy"] <= 1
-    assert sum(map(sum, result["test"]["confusion"])) == len(run_test_labels())
-
-
-def run_test_labels() -> torch.Tensor:
-    from wye.data.sources import load
-
-    return load("shapes").test.labels
+    assert sum(map(sum, result["test"]["confusion"])) == len(load("shapes").test)
 
 
 def test_metrics_have_a_line_an_epoch_with_every_term(run: Run) -> None:
@@ -132,9 +128,7 @@ def test_another_run_cannot_be_resumed_into_a_folder(run: Run) -> None:
 
 def test_the_saved_model_is_the_trained_one(run: Run) -> None:
     model = wye.load(run)
-    from wye.data.sources import load
-
-    test = load("shapes").test
+    test = with_channels(load("shapes").test, 1)
     predicted = model.predict(test.pixels)
     assert run.result is not None
     accuracy = float((predicted == test.labels.numpy()).mean())
@@ -182,7 +176,7 @@ def test_without_a_part_its_figures_are_absent(tmp_path: Path) -> None:
     assert "validation" not in only.result
     assert "decoder" not in only.result["parameters"]
     with pytest.raises(UsageError, match="has no decoder"):
-        wye.load(only).reconstruct(np.zeros((1, 3, 32, 32), np.uint8))
+        wye.load(only).reconstruct(np.zeros((1, 1, 32, 32), np.uint8))
     rebuilding = wye.train(
         small(network={"classifier": "none"}, loss={"alpha": 0}), out=tmp_path / "d", max_steps=1
     )
