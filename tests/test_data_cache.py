@@ -21,6 +21,7 @@ from wye.data.catalog import Parts, Published, Way
 from wye.data.download import UnavailableError
 from wye.data.sources import available, fetch, inspect, load
 from wye.errors import MachineError, UsageError
+from wye.files import cache_folder
 
 
 class Counter:
@@ -226,12 +227,12 @@ def test_an_unwritable_cache_is_told_before_any_download(
 
 
 def test_the_place_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert cache.root() == tmp_path / "cache"
+    assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("WYE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.root() == tmp_path / "xdg" / "wye"
+    assert cache_folder() == tmp_path / "xdg" / "wye"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.root() == tmp_path / ".home" / ".cache" / "wye"
+    assert cache_folder() == tmp_path / ".home" / ".cache" / "wye"
 
 
 def test_others_may_read_a_shared_cache(source: Published) -> None:

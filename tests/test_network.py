@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -16,6 +17,7 @@ from wye.network.mirror import mirror
 from wye.network.ranges import check_range, output_range
 from wye.network.stack import Stack
 from wye.network.symbols import SYMBOLS
+from wye.network.whitening import initialise_whitening
 from wye.notation import NotationError
 from wye.recipe import recipe_from_row
 from wye.recipe.schema import NetworkSettings
@@ -28,6 +30,7 @@ EXAMPLES = {
     "T'": "T'(4, k=3, s=1, p=1)",
     "L": "L(7, bn=after)",
     "L'": "L'(7)",
+    "W": "W(12)",
     "P": "P(2, kind=avg)",
     "G": "G(max)",
     "U": "U(2, mode=bilinear)",
@@ -45,6 +48,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", SYMBOLS.symbols)
 def test_every_symbol_builds_runs_and_passes_gradients(name: str) -> None:
     stack = Stack(EXAMPLES[name], (3, 8, 8))
+    initialise_whitening(stack.layers, torch.rand(50, 3, 8, 8))
     images = torch.rand(2, 3, 8, 8, requires_grad=True)
     outputs = stack(images)
     assert tuple(outputs.shape[1:]) == stack.outputs
@@ -233,6 +237,20 @@ def test_an_output_that_cannot_reach_its_target_is_refused(
         return
     with pytest.raises(UsageError, match="end it without an activation"):
         check_range(network, target)
+
+
+def test_whitened_patches_are_uncorrelated_with_unit_variance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = F.avg_pool2d(torch.randn(300, 3, 18, 18, generator=generator), 3, stride=1)
+    stack = Stack("W(96, k=4, s=1, p=0, act=none)", (3, 16, 16))
+    initialise_whitening(stack.layers, images)
+    outputs = stack(images).permute(0, 2, 3, 1).reshape(-1, 96)
+    half = outputs[:, :48].double()
+    torch.testing.assert_close(outputs[:, :48], -outputs[:, 48:])
+    moments = half.T @ half / len(half)
+    torch.testing.assert_close(moments[:10, :10], torch.eye(10).double(), atol=0.05, rtol=0)
+    with pytest.raises(NotationError, match="n must be even"):
+        Stack("W(97)", (3, 16, 16))
 
 
 def test_output_ranges_hold_for_extreme_inputs() -> None:

@@ -413,3 +413,18 @@ def test_a_unit_target_is_the_image_itself() -> None:
     assert 0 <= batch.targets.min() < batch.targets.max() <= 1
     assert batch.inputs.min() < 0
     assert math.isclose(data.targets.range[1], 1)
+
+
+def test_a_phase_may_train_on_smaller_images() -> None:
+    settings = recipe(
+        network={"classifier": "G(max) > L'(3)"},
+        train={"epochs": 2},
+        phases=[{"epochs": 1, "image_size": 4}, {"epochs": 1}],
+    )
+    ours = trainer(settings)
+    seen: list[tuple[int, ...]] = []
+    ours.network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    list(ours.epochs())
+    steps = ours.steps
+    assert {shape[2:] for shape in seen[:steps]} == {(4, 4)}
+    assert {shape[2:] for shape in seen[steps:]} == {(8, 8)}

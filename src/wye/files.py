@@ -13,7 +13,7 @@ PARTIAL = ".part"
 def cache_folder() -> Path:
     """`$WYE_CACHE`, else `wye` in `$XDG_CACHE_HOME`, else in `~/.cache`."""
     if own := os.environ.get("WYE_CACHE"):
-        return Path(own)
+        return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wye"
 
 

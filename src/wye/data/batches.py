@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wye.data.images import Images
 from wye.data.prepare import Prepared
+from wye.data.transforms_geometry import resize
 from wye.streams import Streams
 
 
@@ -22,11 +23,18 @@ class Batch(NamedTuple):
 
 
 def training_batches(
-    data: Prepared, batch_size: int, streams: Streams, epoch: int
+    data: Prepared,
+    batch_size: int,
+    streams: Streams,
+    epoch: int,
+    image_size: int | None = None,
 ) -> Iterator[Batch]:
     """One epoch of shuffled, augmented batches.
 
     Order, augmentation and corruption depend on the streams and the epoch alone.
+
+    Args:
+        image_size: side that the augmented images are resized to; their own if None.
     """
     images, device = data.train, data.train.pixels.device
     order = torch.randperm(len(images), generator=streams.generator("order", epoch)).to(device)
@@ -36,6 +44,8 @@ def training_batches(
         pixels = images.pixels[indices]
         if data.augment is not None:
             pixels = data.augment(pixels, augmentation)
+        if image_size is not None:
+            pixels = resize(pixels, augmentation, image_size)
         yield _batch(data, pixels, images.labels[indices], noise)
 
 

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from wye.data.catalog import Parts, Source
 from wye.data.images import DataSet, Images
 from wye.errors import MachineError
+from wye.files import cache_folder
 
 log = logging.getLogger("wye")
 
@@ -25,17 +26,9 @@ class DamagedError(Exception):
     """A cached file is not what was stored; the message is one line that says why."""
 
 
-def root() -> Path:
-    """The cache's folder: `WYE_CACHE`, or `wye` in `XDG_CACHE_HOME`, or `~/.cache/wye`."""
-    if own := os.environ.get("WYE_CACHE"):
-        return Path(own).expanduser()
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "wye"
-
-
 def path_of(source: Source) -> Path:
     """Where `source` is or would be; the name carries its content, so a new one is a new file."""
-    return root() / "data" / f"{source.name}-{source.content[:16]}.safetensors"
+    return cache_folder() / "data" / f"{source.name}-{source.content[:16]}.safetensors"
 
 
 def way_of(source: Source) -> str | None:
@@ -110,7 +103,7 @@ def working(source: Source) -> Iterator[Path]:
     Raises:
         MachineError: the cache cannot be written.
     """
-    folder = root() / "data"
+    folder = cache_folder() / "data"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f".{source.name}.lock")
@@ -145,6 +138,6 @@ def _umask() -> int:
 
 def _unwritable(error: Exception) -> MachineError:
     return MachineError(
-        f"the cache {root()} cannot be written ({error}); "
+        f"the cache {cache_folder()} cannot be written ({error}); "
         "set WYE_CACHE to a folder that can be written"
     )

@@ -23,6 +23,7 @@ from wye.network.layers import (
     Reshape,
     Scale,
 )
+from wye.network.whitening import Whitening
 from wye.notation import Alphabet
 
 Shape = tuple[int, ...]
@@ -173,6 +174,20 @@ def linear_activated(
 def linear(inputs: Shape, n: Count, bias: bool = True) -> nn.Module:
     """Linear layer to n values; an image is flattened first."""
     return _linear(inputs, n, "no", "none", bias)
+
+
+@SYMBOLS.register("W")
+def whitening(
+    inputs: Shape,
+    n: Count,
+    k: Kernel = 4,
+    s: Factor = 2,
+    p: Padding = 1,
+    act: Activation = "relu",
+) -> nn.Module:
+    """Convolution with n fixed filters that whiten the training images' patches, and activation."""
+    layer = Whitening(_image_channels(inputs), n, k, s, p)
+    return nn.Sequential(_activated(layer, n, "no", act, nn.BatchNorm2d))
 
 
 @SYMBOLS.register("P")

@@ -12,6 +12,7 @@ from wye.streams import STREAMS
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
+ImageSize = Annotated[int, Field(ge=4, le=1024)]
 
 
 class Settings(BaseModel):
@@ -31,7 +32,7 @@ class DataSettings(Settings):
     """Share of the training images held out, stratified, to watch training."""
     channels: Literal[1, 3] | None = None
     """Grey or colour whatever the data set has; its own if not given."""
-    image_size: Annotated[int, Field(ge=4, le=1024)] | None = None
+    image_size: ImageSize | None = None
     """Side that a folder's images are resized to; built-in sets keep their own."""
     prepare: str = ""
     """Transformations of every image, training and test, done once: `resize(72) > centre(64)`."""
@@ -119,6 +120,9 @@ class Phase(Settings):
     train: dict[str, Any] = Field(default_factory=dict)
     freeze: tuple[str, ...] = ()
     """Parts or layers that are held: `encoder`, `encoder[0:3]`, `classifier[2]`."""
+    image_size: ImageSize | None = None
+    """Side that training images are resized to in this phase; their own if not given. Validation
+    and test keep theirs, so the network must take both."""
 
     @model_validator(mode="before")
     @classmethod
@@ -197,6 +201,7 @@ class Recipe(Settings):
                     {**self.train.model_dump(), **phase.train, "epochs": phase.epochs}
                 ),
                 freeze=phase.freeze,
+                image_size=phase.image_size,
             )
             for index, phase in enumerate(self.phases, start=1)
         )
@@ -209,3 +214,4 @@ class ResolvedPhase(Settings):
     loss: LossSettings
     train: TrainSettings
     freeze: tuple[str, ...] = ()
+    image_size: int | None = None

@@ -17,6 +17,7 @@ from wye.evaluation.measure import measure
 from wye.network.build import Network, build_network
 from wye.network.describe import describe
 from wye.network.ranges import check_range
+from wye.network.whitening import initialise_whitening
 from wye.recipe.schema import Recipe
 from wye.runs.environment import environment
 from wye.runs.folder import Run, RunFolder
@@ -24,6 +25,8 @@ from wye.streams import Streams
 from wye.training.freezing import freeze
 from wye.training.loop import EpochRecord, Observer, Trainer
 from wye.training.precision import channels_last, choose_precision
+
+WHITENING_IMAGES = 2000
 
 logger = logging.getLogger("wye")
 
@@ -53,6 +56,9 @@ def set_up(recipe: Recipe) -> Setup:
     data = prepare(dataset, recipe.data, streams)
     with streams.applied("weights"):
         network = build_network(recipe.network, data.shape, len(data.classes))
+    initialise_whitening(
+        network.encoder.layers, data.inputs.apply(data.train.pixels[:WHITENING_IMAGES])
+    )
     check_range(network, data.targets.range)
     for phase in recipe.resolved_phases():
         freeze(network, phase.freeze)

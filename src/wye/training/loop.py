@@ -165,7 +165,9 @@ class Trainer:
         tally = Tally()
         start = time.perf_counter()
         lr = self.schedule.rate(self.epochs_in_phase * self.steps)
-        batches = training_batches(self.data, phase.train.batch_size, self.streams, epoch)
+        batches = training_batches(
+            self.data, phase.train.batch_size, self.streams, epoch, phase.image_size
+        )
         for step, batch in enumerate(batches):
             self._step(self.epochs_in_phase * self.steps + step, *batch, tally)
             if self.observer is not None:

@@ -1,0 +1,78 @@
+"""The whitening convolution: fixed filters that decorrelate the patches of the training images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PATCHES = 200_000
+
+
+class Whitening(nn.Module):
+    """Convolution with `n` fixed filters, half of them the negatives of the other half.
+
+    The filters are the leading eigenvectors of the covariance of image patches, each divided by the
+    root of its eigenvalue; a ReLU behind them loses nothing, because what one of a pair cuts off
+    the other lets through. Source: airbench (Jordan, arXiv 2404.00498), after Page, "How to train
+    your ResNet".
+    """
+
+    weight: Tensor
+
+    def __init__(self, channels: int, n: int, k: int, s: int, p: int) -> None:
+        super().__init__()
+        if n % 2 or n // 2 > channels * k * k:
+            raise ValueError(
+                f"n must be even and at most {2 * channels * k * k}, twice the values of a patch"
+            )
+        self.stride, self.padding = s, p
+        # A buffer, not a parameter: no phase may set it free, no L2 term may shrink it.
+        self.register_buffer("weight", torch.zeros(n, channels, k, k))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.conv2d(images, self.weight, stride=self.stride, padding=self.padding)
+
+    @torch.no_grad()
+    def initialise(self, inputs: Tensor, epsilon: float = 5e-4) -> None:
+        """Take the filters from the patches of `inputs` `(N, C, H, W)`.
+
+        Args:
+            epsilon: added to each eigenvalue, so that directions without variance stay small.
+        """
+        count, channels, size, _ = self.weight.shape
+        columns = F.unfold(inputs.float(), size).transpose(1, 2).reshape(-1, channels * size**2)
+        patches = columns[:: max(1, len(columns) // PATCHES)].double()
+        values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+        leading = vectors.flip(1)[:, : count // 2] / (values.flip(0)[: count // 2] + epsilon).sqrt()
+        filters = leading.T.reshape(-1, channels, size, size)
+        # An eigenvector's sign is arbitrary; a fixed one makes runs equal on all libraries.
+        signs = filters.flatten(1).sum(1).sign().clamp_min(0) * 2 - 1
+        filters = filters * signs.view(-1, 1, 1, 1)
+        self.weight.copy_(torch.cat([filters, -filters]))
+
+    def extra_repr(self) -> str:
+        return f"{tuple(self.weight.shape)}, stride={self.stride}, padding={self.padding}"
+
+
+def initialise_whitening(layers: Iterable[nn.Module], images: Tensor) -> None:
+    """Let each whitening among the layers of a chain take its filters from what reaches it.
+
+    Args:
+        layers: the chain, from the image on.
+        images: normalised training images `(N, C, H, W)`.
+    """
+    chain = list(layers)
+    places = [index for index, layer in enumerate(chain) if _whitenings(layer)]
+    inputs = images
+    for layer in chain[: places[-1] + 1] if places else []:
+        for module in _whitenings(layer):
+            module.initialise(inputs)
+        with torch.no_grad():
+            inputs = layer(inputs)
+
+
+def _whitenings(layer: nn.Module) -> list[Whitening]:
+    return [module for module in layer.modules() if isinstance(module, Whitening)]
