@@ -275,7 +275,15 @@ def test_early_stopping_ends_a_phase_and_not_the_run() -> None:
     assert records[0].best
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+class OneWeight(nn.Module):
+    """A network of one weight, for optimisers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(-1, 1, 12).view(3, 4))
+
+
+@pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"muon"}))
 def test_optimisers_agree_with_pytorch(name: str) -> None:
     settings = TrainSettings(optimizer=name, lr=0.01, weight_decay=0.1)
     if name in ("sgd", "rmsprop"):
@@ -288,8 +296,9 @@ def test_optimisers_agree_with_pytorch(name: str) -> None:
         "rmsprop": torch.optim.RMSprop,
     }[name]
     options = {"momentum": 0.9} if name in ("sgd", "rmsprop") else {}
-    ours, theirs = (nn.Parameter(torch.linspace(-1, 1, 12).view(3, 4)) for _ in range(2))
-    first = build_optimizer([ours], settings)
+    module = OneWeight()
+    ours, theirs = module.weight, OneWeight().weight
+    first = build_optimizer(module, settings)  # type: ignore[arg-type]
     second = kind([theirs], lr=0.01, weight_decay=0.1, foreach=False, **options)
     for _ in range(3):
         for parameter, optimizer in ((ours, first), (theirs, second)):
@@ -299,10 +308,32 @@ def test_optimisers_agree_with_pytorch(name: str) -> None:
     torch.testing.assert_close(ours, theirs)
 
 
+def test_muon_turns_filters_by_an_orthogonal_step_and_leaves_the_rest_to_adamw() -> None:
+    settings = TrainSettings(optimizer="muon", lr=0.1, others_lr=0.02, momentum=0.6)
+    network = trainer(recipe(network={"encoder": "C(16) > C(16)"})).network
+    optimizer = build_optimizer(network, settings)
+    filters = network.encoder.layers[1].layer.weight
+    bias = network.encoder.layers[1].layer.bias
+    decoder = next(network.decoder.parameters())
+    before = {id(p): p.detach().clone() for p in (filters, bias, decoder)}
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+    optimizer.step()
+    start = before[id(filters)]
+    step = (start * 16**0.5 / start.norm() - filters).detach() / 0.1
+    singular = torch.linalg.svdvals(step.reshape(16, -1))
+    assert singular.min() > 0.4
+    assert singular.max() < 1.4
+    for parameter in (bias, decoder):  # AdamW's first step has the size of its rate
+        moved = (before[id(parameter)] - parameter.detach()).abs()
+        torch.testing.assert_close(moved, torch.full_like(moved, 0.02), rtol=0.01, atol=1e-4)
+
+
 def test_norms_and_biases_can_be_spared_from_weight_decay() -> None:
     network = trainer(recipe(network={"encoder": "C(4, bn=before)"})).network
     settings = TrainSettings(weight_decay=0.1, decay_norms=False)
-    groups = build_optimizer(network.parameters(), settings).param_groups
+    groups = build_optimizer(network, settings).param_groups
     for group in groups:
         for parameter in group["params"]:
             assert group["weight_decay"] == (0.1 if parameter.ndim > 1 else 0.0)

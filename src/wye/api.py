@@ -9,6 +9,7 @@ import torch
 
 from wye.errors import UsageError
 from wye.evaluation.measure import answers
+from wye.machine import keep_freed_memory
 from wye.recipe import resolve
 from wye.recipe.overrides import nest
 from wye.recipe.schema import Recipe
@@ -79,6 +80,7 @@ def train_recipe(
     command: str = "",
 ) -> Run:
     """Carry out a recipe and draw the run's figures. See `train` and `carry_out`."""
+    keep_freed_memory()
     folder = RunFolder(out or default_folder(recipe))
     run = carry_out(
         recipe,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -34,3 +36,25 @@ def memory_gb() -> float | None:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
     except (ValueError, OSError, AttributeError):
         return None
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that it frees, where the C library can be told to (glibc).
+
+    Each training step frees and takes the same large blocks again. By default glibc hands them back
+    to the system every time, and taking them again costs a page fault every 4 kB: a third of a
+    step of a small network.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        library = ctypes.CDLL("libc.so.6")
+        for option, value in ((_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, 2**31 - 1)):
+            library.mallopt(option, value)
+    except (OSError, AttributeError):  # another C library
+        return
+
+
+# From glibc's malloc.h; 32 MB is the largest threshold that it takes.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3

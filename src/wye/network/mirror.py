@@ -82,6 +82,7 @@ def _geometry(call: Call[nn.Module], before: Shape, after: Shape) -> str:
 def _options(call: Call[nn.Module]) -> str:
     kept = [("bn", "no"), ("act", "relu")]
     values = [(key, call.settings.get(key, default), default) for key, default in kept]
+    values = [(key, "before" if value == "pooled" else value, d) for key, value, d in values]
     return "".join(f", {key}={value}" for key, value, default in values if value != default)
 
 

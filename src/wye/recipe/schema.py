@@ -84,8 +84,11 @@ class TrainSettings(Settings):
 
     epochs: Count = 10
     batch_size: Count = 128
-    optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop", "muon"] = "sgd"
+    """muon: Muon for the convolutions of encoder and classifier, AdamW for the rest."""
     lr: Positive = 0.01
+    others_lr: Positive = 0.01
+    """AdamW's rate beside Muon's."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     nesterov: bool = False
     weight_decay: NonNegative = 0.0

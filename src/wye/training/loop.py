@@ -148,7 +148,7 @@ class Trainer:
         phase = self.phase
         self.frozen: list[nn.Module] = freeze(self.network, phase.freeze)
         self.objective = Objective(phase.loss)
-        self.optimizer = build_optimizer(self.network.parameters(), phase.train)
+        self.optimizer = build_optimizer(self.network, phase.train)
         self.steps = steps_per_epoch(len(self.data.train), phase.train.batch_size)
         self.schedule = Schedule(
             phase.train.schedule, phase.train.lr, phase.train.epochs, self.steps
@@ -202,7 +202,7 @@ class Trainer:
     ) -> None:
         rate = self.schedule.rate(step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
         with multiplying_in(self.precision, self.device):
             output = self.objective.run(self.network, inputs)
         terms = self.objective(self.network, output, targets, labels)

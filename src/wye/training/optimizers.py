@@ -2,39 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
+from wye.network.build import Network
 from wye.recipe.schema import TrainSettings
 from wye.registry import Registry
+from wye.training.muon import MuonBesideAdamW
+
+
+class Optimizer(Protocol):
+    """What the loop asks of an optimiser; torch's own have it."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups with their rate `lr`, and `scale` where the scheduled rate is to be scaled."""
+
+    def step(self) -> Any:
+        """One update."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The parameters that a phase may change.
+
+    Attributes:
+        filters: convolutions of the encoder and the classifier.
+        others: the rest.
+    """
+
+    filters: list[nn.Parameter]
+    others: list[nn.Parameter]
+
+    def groups(self, settings: TrainSettings, without_filters: bool = False) -> Groups:
+        """Parameter groups with their weight decay."""
+        all_of_them = self.others if without_filters else [*self.filters, *self.others]
+        decayed = all_of_them
+        spared: list[nn.Parameter] = []
+        if not settings.decay_norms:
+            decayed = [parameter for parameter in all_of_them if parameter.ndim > 1]
+            spared = [parameter for parameter in all_of_them if parameter.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": settings.weight_decay},
+            {"params": spared, "weight_decay": 0.0},
+        ]
+        return [group for group in groups if group["params"]]
+
 
 Groups = list[dict[str, Any]]
-OPTIMIZERS: Registry[Callable[[Groups, TrainSettings], torch.optim.Optimizer]] = Registry(
-    "optimiser"
-)
+OPTIMIZERS: Registry[Callable[[Trained, TrainSettings], Optimizer]] = Registry("optimiser")
 
 
-def build_optimizer(
-    parameters: Iterable[nn.Parameter], settings: TrainSettings
-) -> torch.optim.Optimizer:
-    """The optimiser of a phase over the parameters that it may change."""
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
-    groups = [{"params": trained, "weight_decay": settings.weight_decay}]
-    if not settings.decay_norms:
-        groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-    return OPTIMIZERS.find(settings.optimizer)([g for g in groups if g["params"]], settings)
+def build_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
+    """The optimiser of a phase over the parameters of `network` that require a gradient."""
+    filters: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            is_filter = parameter.ndim == 4 and not name.startswith("decoder.")
+            (filters if is_filter else others).append(parameter)
+    return OPTIMIZERS.find(settings.optimizer)(Trained(filters, others), settings)
 
 
 @OPTIMIZERS.register("sgd")
-def _sgd(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
+def _sgd(trained: Trained, settings: TrainSettings) -> Optimizer:
     return torch.optim.SGD(
-        groups,
+        trained.groups(settings),
         lr=settings.lr,
         momentum=settings.momentum,
         nesterov=settings.nesterov,
@@ -43,22 +89,35 @@ def _sgd(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
 
 
 @OPTIMIZERS.register("adam")
-def _adam(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
-    return torch.optim.Adam(groups, lr=settings.lr, fused=True)
+def _adam(trained: Trained, settings: TrainSettings) -> Optimizer:
+    return torch.optim.Adam(trained.groups(settings), lr=settings.lr, fused=True)
 
 
 @OPTIMIZERS.register("adamw")
-def _adamw(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+def _adamw(trained: Trained, settings: TrainSettings) -> Optimizer:
+    return torch.optim.AdamW(trained.groups(settings), lr=settings.lr, fused=True)
 
 
 @OPTIMIZERS.register("adagrad")
-def _adagrad(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
+def _adagrad(trained: Trained, settings: TrainSettings) -> Optimizer:
+    groups = trained.groups(settings)
     # Fused Adagrad exists on the CPU only.
     on_cpu = groups[0]["params"][0].device.type == "cpu"
     return torch.optim.Adagrad(groups, lr=settings.lr, fused=on_cpu)
 
 
 @OPTIMIZERS.register("rmsprop")
-def _rmsprop(groups: Groups, settings: TrainSettings) -> torch.optim.Optimizer:
+def _rmsprop(trained: Trained, settings: TrainSettings) -> Optimizer:
+    groups = trained.groups(settings)
     return torch.optim.RMSprop(groups, lr=settings.lr, momentum=settings.momentum)
+
+
+@OPTIMIZERS.register("muon")
+def _muon(trained: Trained, settings: TrainSettings) -> Optimizer:
+    return MuonBesideAdamW(
+        list(trained.filters),
+        trained.groups(settings, without_filters=True),
+        lr=settings.lr,
+        momentum=settings.momentum,
+        others_lr=settings.others_lr,
+    )
