@@ -459,3 +459,25 @@ def test_a_phase_may_train_on_smaller_images() -> None:
     steps = ours.steps
     assert {shape[2:] for shape in seen[:steps]} == {(4, 4)}
     assert {shape[2:] for shape in seen[steps:]} == {(8, 8)}
+
+
+def test_phases_that_carry_on_are_one_training() -> None:
+    schedule = {"kind": "linear", "warmup": 0.3}
+    whole = trainer(recipe(train={"epochs": 4, "schedule": schedule}))
+    parts = recipe(
+        train={"epochs": 4, "schedule": schedule},
+        phases=[{"epochs": 1}, {"epochs": 2, "carry_on": True}, {"epochs": 1, "carry_on": True}],
+    )
+    split = trainer(parts)
+    rates = [[record.lr for record in one.epochs()] for one in (whole, split)]
+    assert rates[0] == rates[1]
+    assert torch.equal(weights(whole.network), weights(split.network))
+    resumed = trainer(parts)
+    stopped = trainer(parts)
+    for _, _ in zip(range(2), stopped.epochs(), strict=False):
+        pass
+    resumed.restore(stopped.state())
+    list(resumed.epochs())
+    assert torch.equal(weights(resumed.network), weights(whole.network))
+    with pytest.raises(ValueError, match="carry_on has no train settings"):
+        recipe(phases=[{"epochs": 1}, {"epochs": 2, "carry_on": True, "lr": 1.0}])

@@ -97,7 +97,7 @@ def _refit_phases(recipe: Recipe, epochs: int, share: float) -> list[dict[str, A
     if epochs < len(recipe.phases):
         raise UsageError(
             f"train.epochs={epochs}: {recipe.row} has {len(recipe.phases)} phases of at least one"
-            " epoch each"
+            " epoch each; phases=[] makes one of them"
         )
     lengths = [max(1, round(phase.epochs * share)) for phase in recipe.phases]
     longest = lengths.index(max(lengths))
@@ -106,9 +106,10 @@ def _refit_phases(recipe: Recipe, epochs: int, share: float) -> list[dict[str, A
     for phase, resolved, length in zip(
         recipe.phases, recipe.resolved_phases(), lengths, strict=True
     ):
-        schedule = resolved.train.schedule.stretched(length / phase.epochs)
-        settings = phase.model_dump(exclude_unset=True)
-        settings["train"] = {**phase.train, "schedule": schedule.model_dump(exclude_none=True)}
-        phases.append({**settings, "epochs": length})
+        settings = {**phase.model_dump(exclude_unset=True), "epochs": length}
+        if not phase.carry_on:
+            schedule = resolved.train.schedule.stretched(length / phase.epochs)
+            settings["train"] = {**phase.train, "schedule": schedule.model_dump(exclude_none=True)}
+        phases.append(settings)
     logger.info("phases refitted to %d epochs: %s", epochs, " + ".join(map(str, lengths)))
     return phases

@@ -123,9 +123,18 @@ class Phase(Settings):
     train: dict[str, Any] = Field(default_factory=dict)
     freeze: tuple[str, ...] = ()
     """Parts or layers that are held: `encoder`, `encoder[0:3]`, `classifier[2]`."""
+    carry_on: bool = False
+    """Go on with the optimiser and the schedule of the phase before, as one stretch of training;
+    such a phase has no `train` settings and freezes nothing of its own."""
     image_size: ImageSize | None = None
     """Side that training images are resized to in this phase; their own if not given. Validation
     and test keep theirs, so the network must take both."""
+
+    @model_validator(mode="after")
+    def _carries_on_unchanged(self) -> Phase:
+        if self.carry_on and (self.train or self.freeze):
+            raise ValueError("a phase with carry_on has no train settings and no freeze of its own")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -196,18 +205,23 @@ class Recipe(Settings):
         """The phases with every setting explicit."""
         if not self.phases:
             return (ResolvedPhase(name="joint", loss=self.loss, train=self.train),)
-        return tuple(
-            ResolvedPhase(
-                name=phase.name or f"phase {index}",
-                loss=LossSettings.model_validate({**self.loss.model_dump(), **phase.loss}),
-                train=TrainSettings.model_validate(
-                    {**self.train.model_dump(), **phase.train, "epochs": phase.epochs}
-                ),
-                freeze=phase.freeze,
-                image_size=phase.image_size,
+        resolved: list[ResolvedPhase] = []
+        for index, phase in enumerate(self.phases, start=1):
+            carried = resolved[-1] if phase.carry_on and resolved else None
+            base = carried.train if carried else self.train
+            resolved.append(
+                ResolvedPhase(
+                    name=phase.name or f"phase {index}",
+                    loss=LossSettings.model_validate({**self.loss.model_dump(), **phase.loss}),
+                    train=TrainSettings.model_validate(
+                        {**base.model_dump(), **phase.train, "epochs": phase.epochs}
+                    ),
+                    freeze=carried.freeze if carried else phase.freeze,
+                    carry_on=carried is not None,
+                    image_size=phase.image_size,
+                )
             )
-            for index, phase in enumerate(self.phases, start=1)
-        )
+        return tuple(resolved)
 
 
 class ResolvedPhase(Settings):
@@ -217,4 +231,5 @@ class ResolvedPhase(Settings):
     loss: LossSettings
     train: TrainSettings
     freeze: tuple[str, ...] = ()
+    carry_on: bool = False
     image_size: int | None = None

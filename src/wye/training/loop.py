@@ -91,7 +91,7 @@ class Trainer:
         self.epochs_in_phase = 0
         self.epochs_done = 0
         self.steps_done = 0
-        self._begin_phase()
+        self._begin_phase(afresh=True)
 
     @property
     def phase(self) -> ResolvedPhase:
@@ -139,21 +139,39 @@ class Trainer:
         self.steps_done = state["steps_done"]
         self.network.load_state_dict(state["network"])
         if self.phase_index < len(self.phases):
-            self._begin_phase()
+            self._begin_phase(afresh=True)
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.restore(state["schedule"])
             self.monitor.restore(state["monitor"])
 
-    def _begin_phase(self) -> None:
+    def _begin_phase(self, afresh: bool) -> None:
+        """Make ready for the current phase.
+
+        Args:
+            afresh: with an optimiser and a schedule of its own, not those of the phase before.
+        """
         phase = self.phase
         self.frozen: list[nn.Module] = freeze(self.network, phase.freeze)
         self.objective = Objective(phase.loss)
-        self.optimizer = build_optimizer(self.network, phase.train)
-        self.steps = steps_per_epoch(len(self.data.train), phase.train.batch_size)
-        self.schedule = Schedule(
-            phase.train.schedule, phase.train.lr, phase.train.epochs, self.steps
-        )
         self.monitor = Monitor(phase)
+        self.steps = steps_per_epoch(len(self.data.train), phase.train.batch_size)
+        before, after = self._stretch()
+        self.steps_before = before * self.steps
+        if afresh:
+            self.optimizer = build_optimizer(self.network, phase.train)
+            self.schedule = Schedule(
+                phase.train.schedule, phase.train.lr, before + after, self.steps
+            )
+
+    def _stretch(self) -> tuple[int, int]:
+        """Epochs before and from the current phase on, of the phases that share a schedule."""
+        first = last = self.phase_index
+        while self.phases[first].carry_on:
+            first -= 1
+        while last + 1 < len(self.phases) and self.phases[last + 1].carry_on:
+            last += 1
+        lengths = [phase.train.epochs for phase in self.phases]
+        return sum(lengths[first : self.phase_index]), sum(lengths[self.phase_index : last + 1])
 
     def _epoch(self) -> EpochRecord:
         epoch, phase = self.epochs_done + 1, self.phase
@@ -164,12 +182,13 @@ class Trainer:
         hold_statistics(self.frozen)
         tally = Tally()
         start = time.perf_counter()
-        lr = self.schedule.rate(self.epochs_in_phase * self.steps)
+        done = self.steps_before + self.epochs_in_phase * self.steps
+        lr = self.schedule.rate(done)
         batches = training_batches(
             self.data, phase.train.batch_size, self.streams, epoch, phase.image_size
         )
         for step, batch in enumerate(batches):
-            self._step(self.epochs_in_phase * self.steps + step, *batch, tally)
+            self._step(done + step, *batch, tally)
             if self.observer is not None:
                 self.observer.step(epoch, step + 1, self.steps, tally)
             if self.truncated:
@@ -228,4 +247,4 @@ class Trainer:
             self.phase_index += 1
             self.epochs_in_phase = 0
             if self.phase_index < len(self.phases):
-                self._begin_phase()
+                self._begin_phase(afresh=not self.phase.carry_on)

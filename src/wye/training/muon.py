@@ -77,7 +77,9 @@ class MuonBesideAdamW:
         if filters:
             self.members.append(Muon(filters, lr, momentum))
         if others:
-            self.members.append(torch.optim.AdamW(others, lr=others_lr, fused=True))
+            # A memory of 20 steps for the squares: whole trainings last some hundred steps.
+            betas = (0.9, 0.95)
+            self.members.append(torch.optim.AdamW(others, lr=others_lr, betas=betas, fused=True))
             for group in self.members[-1].param_groups:
                 group["scale"] = others_lr / lr
 
