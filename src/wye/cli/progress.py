@@ -16,23 +16,26 @@ from wye.training.loop import EpochRecord
 from wye.training.tally import Tally
 
 REFRESH = 0.2
+SHORT = {"classification": "class.", "reconstruction": "recon.", "accuracy": "acc."}
 HEADINGS = (
-    ("epoch", 9),
-    ("phase", 12),
-    ("lr", 8),
-    ("loss", 8),
-    ("class.", 8),
-    ("recon.", 8),
-    ("acc.", 7),
-    ("v.class.", 8),
-    ("v.recon.", 8),
-    ("v.acc.", 7),
-    ("images/s", 8),
+    ("epoch", 6),
+    ("phase", 8),
+    ("lr", 7),
+    ("loss", 7),
+    ("class.", 6),
+    ("recon.", 6),
+    ("acc.", 5),
+    ("v.cls", 6),
+    ("v.rec", 6),
+    ("v.acc", 5),
+    ("imgs/s", 6),
 )
 
 
 class Progress:
-    """Shows a training on standard error.
+    """Shows a training on standard error, in 80 columns.
+
+    Columns that begin with v. are of the validation part; accuracies are percentages.
 
     The bar holds epoch, batch, terms, accuracy, images/s and the time left. Reading a term from the
     device makes it wait, so the bar does so a few times a second and not at every step.
@@ -42,10 +45,13 @@ class Progress:
         self.epochs = sum(phase.train.epochs for phase in recipe.resolved_phases())
         self.console = Console(file=sys.stderr)
         self.bar = Bar(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(bar_width=20),
-            TextColumn("batch {task.fields[batch]}/{task.fields[batches]}  {task.fields[terms]}"),
-            TextColumn("{task.fields[rate]} images/s  {task.fields[left]} left"),
+            TextColumn("{task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(bar_width=10),
+            # One column: a narrow window cuts the terms at its edge instead of every number.
+            TextColumn(
+                "{task.fields[batch]}/{task.fields[batches]}  {task.fields[left]} left"
+                "  {task.fields[rate]} images/s  {task.fields[terms]}"
+            ),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
@@ -54,8 +60,7 @@ class Progress:
         self.task: Any = None
         self._shown = 0.0
         self._headed = False
-        self._start = time.monotonic()
-        self._first: float | None = None
+        self._since, self._images = 0.0, 0
 
     def __enter__(self) -> Progress:
         self.bar.start()
@@ -75,17 +80,17 @@ class Progress:
             return
         now = time.monotonic()
         done = (epoch - 1 + step / steps) / self.epochs
-        if self._first is None or step == 1:
-            self._first = done if self._first is None else self._first
-            self._epoch_start = now
-        if now - self._shown < REFRESH:
+        if step == 1:
+            # The first step also warms up; rates are those of the steps behind it.
+            self._since, self._images = now, tally.images
+        if step == 1 or now - self._shown < REFRESH:
             return
         self._shown = now
         figures = tally.means()
-        terms = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-        spent = max(now - self._epoch_start, 1e-6)
-        rate = tally.images / spent
-        left = (self.epochs - epoch + 1 - step / steps) * spent / (step / steps)
+        terms = " ".join(f"{SHORT.get(name, name)} {value:.3f}" for name, value in figures.items())
+        spent = now - self._since
+        rate = (tally.images - self._images) / spent
+        left = (self.epochs - epoch + 1 - step / steps) * spent / ((step - 1) / steps)
         fields: dict[str, Any] = {
             "epoch": epoch,
             "epochs": self.epochs,
@@ -104,12 +109,12 @@ class Progress:
         """See `wye.runs.carry_out.RunObserver`."""
         if not self._headed:
             self._headed = True
-            self._print("  ".join(name.rjust(width) for name, width in HEADINGS))
+            self._print(" ".join(name.rjust(width) for name, width in HEADINGS))
         train, held = record.train, record.validation or {}
         cells = (
             f"{record.epoch}/{self.epochs}",
-            record.phase[:12],
-            f"{record.lr:.2e}",
+            record.phase[:8],
+            f"{record.lr:.1e}",
             _number(train.get("loss")),
             _number(train.get("classification")),
             _number(train.get("reconstruction")),
@@ -117,21 +122,21 @@ class Progress:
             _number(held.get("classification")),
             _number(held.get("reconstruction")),
             _percent(held.get("accuracy")),
-            f"{record.images_per_second:,.0f}",
+            f"{record.images_per_second:.0f}",
         )
         widths = (width for _, width in HEADINGS)
-        self._print("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
+        self._print(" ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}%"
+    return "-" if value is None else f"{100 * value:.2f}"
 
 
 def _clock(seconds: float) -> str:
