@@ -129,7 +129,7 @@ def test_the_default_place_of_a_run(wye: Any) -> None:
     assert json.loads((run / "result.json").read_text())["seed"] == 3
     command = json.loads((run / "environment.json").read_text())["command"]
     assert command.startswith("wye train joint/v4-l2 data=shapes")
-    assert command.endswith("--seed 3")
+    assert command.endswith("--seed 3 --max-steps 1")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,8 @@ def test_the_default_place_of_a_run(wye: Any) -> None:
         (["joint/v4-l2", "data=shapes", "network.classifier=L'(12)"], "must end in 10 values"),
         (["joint/v4-l2", "data=shapes", "network.decoder=T(3)"], "without an activation"),
         (["joint/v4-l2", "data=shapes", "phases=[{epochs: 40, freeze: [x]}]"], "freeze: 'x'"),
-        (["joint/v4-l2", "data=shapes", "--device", "cuda:77"], "--device cuda:77"),
+        (["joint/v4-l2", "data=shapes", "--device", "cuda:77"], "this machine has"),
+        (["joint/v4-l2", "data=shapes", "--device", "meta"], "it should be auto, cpu, cuda"),
         (["missing.yaml"], "cannot read the recipe missing.yaml"),
         (["joint/v4-l2", "epochs"], "not of the form key=value"),
     ],
@@ -167,6 +168,54 @@ def test_debug_shows_the_traceback() -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0
     assert "Traceback" in done.stderr
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    wye: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wye.api.train_recipe", interrupted)
+    answer = wye("train", *TINY, "--out", "a b")
+    assert answer.status == 130
+    assert "interrupted; to go on: wye train joint/v4-l2 data=shapes" in answer.err
+    assert "--out 'a b' --resume" in answer.err
+
+
+def test_a_damaged_run_does_not_spoil_the_others(
+    wye: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for seed in ("0", "1"):
+        assert wye("train", *TINY, "--seed", seed, "--max-steps", "1").status == 0
+    Path("runs/joint/v4-l2/seed-1/result.json").write_text("{")
+    report = wye("report")
+    assert report.status == 0
+    assert "report: runs/joint/v4-l2/seed-1/result.json is damaged" in caplog.text
+    listed = wye("list", "joint", "--json")
+    assert listed.status == 0
+    assert "seed-1 is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("out", ["", "file"])
+def test_an_out_that_is_no_folder_of_its_own_is_refused(wye: Any, out: str) -> None:
+    Path("file").write_text("")
+    answer = wye("train", *TINY, "--out", out)
+    assert answer.status == 2
+    assert "it should be a folder of the run's own" in answer.err
+
+
+def test_grey_images_train_by_the_recipe_for_folders(wye: Any) -> None:
+    from PIL import Image
+
+    for name, level in (("dark", 40), ("light", 200)):
+        Path("images", name).mkdir(parents=True)
+        for index in range(10):
+            Image.new("L", (28, 28), level + index).save(f"images/{name}/{index}.png")
+    Path("images/notes.txt").write_text("not an image")
+    assert wye("train", "images", "--max-steps", "1", "--out", "run").status == 0
+    predicted = json.loads(wye("predict", "run", "images", "--json").out)
+    assert len(predicted) == 20
 
 
 def test_a_machine_that_refuses_is_status_1(wye: Any, monkeypatch: pytest.MonkeyPatch) -> None:

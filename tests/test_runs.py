@@ -18,12 +18,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 
 import wye
 import wye.recipe
 from wye.data import load
 from wye.data.prepare import with_channels
-from wye.errors import MachineError, UsageError
+from wye.errors import MachineError, TrainingError, UsageError
 from wye.files import write_atomically
 from wye.recipe import Recipe
 from wye.runs import Run, RunFolder, find_runs
@@ -120,7 +121,7 @@ def test_resuming_a_finished_run_does_nothing(run: Run) -> None:
 
 
 def test_another_run_cannot_be_resumed_into_a_folder(run: Run) -> None:
-    with pytest.raises(UsageError, match="holds another run: its train is"):
+    with pytest.raises(UsageError, match=r"its train\.lr is 0\.05, not 0\.01"):
         wye.train(
             small(train={"lr": 0.01}, evaluation={"watch_test": True}), out=run.path, resume=True
         )
@@ -246,12 +247,111 @@ def test_a_full_disk_in_the_first_epoch_leaves_nothing(
     assert not (tmp_path / "a" / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "error", "expected"),
+    [
+        ({"data": {"augment": "crop(100)"}}, UsageError, "crop"),
+        ({"data": {"augment": "resize(16)"}}, UsageError, "cannot take images of 1x16x16"),
+        ({"data": {"corrupt": "resize(8)"}}, UsageError, "cannot take images of 1x8x8"),
+        (
+            {"phases": [{"epochs": 2, "freeze": ["encoder", "decoder", "classifier"]}]},
+            UsageError,
+            "frozen",
+        ),
+        ({"train": {"lr": 1e12}}, TrainingError, "diverged in epoch 1"),
+    ],
+)
+def test_a_run_that_fails_before_its_first_epoch_leaves_nothing(
+    tmp_path: Path, changes: dict[str, Any], error: type[Exception], expected: str
+) -> None:
+    with pytest.raises(error, match=expected):
+        wye.train(small(**changes), out=tmp_path / "new" / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_later_says_what_it_leaves(tmp_path: Path) -> None:
+    phases = [{"epochs": 1}, {"epochs": 1, "lr": 1e12}]
+    with pytest.raises(TrainingError, match=r"diverged in epoch 2.*the epochs before are kept in"):
+        wye.train(small(phases=phases), out=tmp_path / "run")
+    assert len(Run(tmp_path / "run").metrics) == 1
+
+
+def test_an_interrupted_first_epoch_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: RunFolder, state: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunFolder, "write_checkpoint", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        wye.train(small(), out=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with FileLock(folder / ".lock"), pytest.raises(UsageError, match="another process is training"):
+        wye.train(small(), out=folder)
+
+
+def test_a_run_cut_short_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    whole = wye.train(small(), out=tmp_path / "whole")
+    steps = -(-int(0.95 * 200) // 32)
+    for cut in (2, steps + 1):  # within the first epoch, within the second
+        folder = tmp_path / f"cut-{cut}"
+        first = wye.train(small(), out=folder, max_steps=cut)
+        assert first.result is not None
+        assert first.result["status"] == "truncated"
+        done = wye.train(small(), out=folder, resume=True)
+        assert done.result is not None
+        assert done.result["status"] == "complete"
+        assert same_weights(done, whole)
+
+
+def test_a_resumed_run_makes_up_for_what_a_kill_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    wye.train(small(), out=folder)
+    (folder / "figures" / "gallery.png").unlink()
+    wye.train(small(), out=folder, resume=True)
+    assert (folder / "figures" / "gallery.png").exists()
+    for name in ("environment.json", "result.json"):
+        (folder / name).unlink()
+    wye.train(small(), out=folder, resume=True)
+    assert Run(folder).environment["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("recipe.yaml", b"\xff\xfe\x00"),
+        ("recipe.yaml", b""),
+        ("result.json", b'{"a"'),
+        ("result.json", b'{"a": [1]}'),
+        ("metrics.jsonl", b'{"epoch": 1'),
+        ("environment.json", b"[]"),
+        ("config.json", b"{}"),
+        ("model.safetensors", b"\x00" * 20),
+        ("model.safetensors", b""),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(
+    run: Run, tmp_path: Path, name: str, content: bytes
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run.path, copy)
+    (copy / name).write_bytes(content)
+    damaged = Run(copy)
+    with pytest.raises(MachineError, match=f"{name} is damaged"):
+        _ = damaged.recipe, damaged.result, damaged.metrics, damaged.environment, wye.load(damaged)
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     wye.train(small(), out=folder)
     (folder / "result.json").unlink()
     (folder / "last.ckpt").write_bytes(b"not a checkpoint")
-    with pytest.raises(MachineError, match=r"last\.ckpt cannot be read"):
+    with pytest.raises(MachineError, match=r"last\.ckpt is damaged"):
         wye.train(small(), out=folder, resume=True)
 
 
@@ -262,7 +362,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
     folder = RunFolder(tmp_path)
     torch.save({"network": Trap()}, tmp_path / "last.ckpt")
-    with pytest.raises(MachineError, match="cannot be read"):
+    with pytest.raises(MachineError, match="is damaged"):
         folder.read_checkpoint(torch.device("cpu"))
     assert not (tmp_path / "sprung").exists()
 

@@ -14,9 +14,10 @@ from wye.recipe import resolve
 from wye.recipe.overrides import nest
 from wye.recipe.schema import Recipe
 from wye.report.figures import draw_run_figures
-from wye.runs.carry_out import RunObserver, carry_out, set_up
+from wye.runs.carry_out import RunObserver, carry_out
 from wye.runs.folder import Run, RunFolder, default_folder
 from wye.runs.model import Model
+from wye.runs.setup import set_up
 from wye.studies.load import merge
 
 GALLERY = (1000, 1001, 1002, 1003, 1005, 1008, 1009, 1024, 1037, 1038)
@@ -91,9 +92,20 @@ def train_recipe(
         observer=observer,
         command=command,
     )
-    if not folder.figures.exists():
+    if not _drawn(run):
         draw_figures(run)
     return run
+
+
+def _drawn(run: Run) -> bool:
+    """Whether every figure of a finished run is there; a killed process may have left some."""
+    test = run.result["test"] if run.result else {}
+    wanted = {
+        "curves.svg": True,
+        "confusion.svg": "confusion" in test,
+        "gallery.png": "psnr" in test,
+    }
+    return all((run.folder.figures / name).exists() for name, due in wanted.items() if due)
 
 
 def draw_figures(run: Run) -> None:
@@ -135,8 +147,11 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name}: {reason}") from None
-    return device
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"--device {name!r}: it should be auto, cpu, cuda, cuda:1 or mps")
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": torch.mps.device_count()}
+    if (device.index or 0) >= counts[device.type]:
+        raise UsageError(f"--device {name}: this machine has {counts[device.type]} of them")
+    return torch.device(device.type) if device.type == "cpu" else device

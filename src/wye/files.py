@@ -41,6 +41,9 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> Non
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # A full disk is told without the name of the file.
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise

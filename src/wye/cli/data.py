@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ from wye.errors import MachineError, UsageError, WyeError
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, check and show them.")
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", show_default=False)]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)]
 
 
 class Split(StrEnum):
@@ -166,14 +167,15 @@ def show(
     """Draw a page with a row of images for each class, and print where it is."""
     from wye.data.sheet import sheet
     from wye.data.sources import load
+    from wye.files import write_atomically
 
     data = load(name)
     path = out or Path(f"data-{data.name}.png")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet(data, split.value, per_class).save(path, format="PNG")
-    except OSError as error:
-        raise MachineError(f"{path} cannot be written: {error}") from error
+    most = max(len(data.train), len(data.test))
+    picture = io.BytesIO()
+    sheet(data, split.value, min(per_class, most)).save(picture, format="PNG")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, picture.getvalue())
     typer.echo(path)
 
 

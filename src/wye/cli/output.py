@@ -66,7 +66,10 @@ def print_table(
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     # In a file or a pipe there is no edge of a window to fold the cells at.
     console = Console() if sys.stdout.isatty() else Console(width=200)
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    print("\n".join(line for line in lines if line))
 
 
 def print_result(run: Run) -> None:

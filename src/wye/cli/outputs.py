@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,9 +27,9 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(run: RunPath, weights: Weights = "last", json: Json = False) -> None:
     """Measure a run's network again on its test images, and the classes one by one."""
     from wye.evaluation import measure
-    from wye.runs.carry_out import set_up
     from wye.runs.folder import Run
     from wye.runs.model import Model
+    from wye.runs.setup import set_up
 
     opened = Run(run)
     model = Model.of(opened, weights)
@@ -77,9 +78,9 @@ def reconstruct(
 
     from wye.api import as_pixels, gallery_indices
     from wye.report.gallery import draw_gallery
-    from wye.runs.carry_out import set_up
     from wye.runs.folder import Run
     from wye.runs.model import Model
+    from wye.runs.setup import set_up
 
     opened = Run(run)
     model = Model.of(opened, weights)
@@ -131,15 +132,16 @@ def predict(
 
 
 def _files(path: Path) -> list[Path]:
+    from wye.data.folder import is_image
     from wye.errors import UsageError
 
     if not path.exists():
         raise UsageError(f"there is no file or folder {path}")
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.is_file())
+    found = sorted(file for file in path.rglob("*") if is_image(file))
     if not found:
-        raise UsageError(f"the folder {path} is empty")
+        raise UsageError(f"the folder {path} holds no images")
     return found
 
 
@@ -154,6 +156,8 @@ def embed(
 
     from wye.data.prepare import prepare
     from wye.data.sources import load
+    from wye.errors import UsageError
+    from wye.files import write_atomically
     from wye.runs.folder import Run
     from wye.runs.model import Model
     from wye.streams import Streams
@@ -166,10 +170,15 @@ def embed(
     prepared = prepare(
         load(data, image_size=settings.image_size or model.shape[1]), settings, Streams(0)
     )
+    if prepared.shape != model.shape:
+        made, wanted = ("x".join(map(str, shape)) for shape in (prepared.shape, model.shape))
+        raise UsageError(f"images of {data} are {made}; the network of {run} takes {wanted}")
     arrays: dict[str, Any] = {}
     for name, part in (("train", prepared.train), ("test", prepared.test)):
         arrays[name] = model.embed(part.pixels)
         arrays[f"{name}_labels"] = part.labels.numpy()
     out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(out, **arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_atomically(out, buffer.getvalue())
     print(out)

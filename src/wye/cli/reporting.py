@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from wye.runs.folder import Run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,4 +28,16 @@ def report(
     from wye.runs.folder import find_runs
 
     found = [run for root in runs or [Path("runs")] for run in find_runs(root)]
-    print(write_report(found, out))
+    print(write_report([run for run in found if _sound(run)], out))
+
+
+def _sound(run: Run) -> bool:
+    """Whether all of a run's files can be read; if not, says so."""
+    from wye.errors import WyeError
+
+    try:
+        run.recipe, run.result, run.metrics, run.environment  # noqa: B018
+    except WyeError as error:
+        logging.getLogger("wye").warning("left out of the report: %s", error)
+        return False
+    return True

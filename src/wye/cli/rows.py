@@ -11,7 +11,7 @@ from wye.cli.output import Json, figure, print_json, print_table
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Changed settings: train.epochs=10"),
+    typer.Argument(metavar="KEY=VALUE", help="Changed settings: train.epochs=10"),
 ]
 
 

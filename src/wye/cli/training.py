@@ -25,7 +25,8 @@ def train(
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder [default: runs/<study>/<row>/seed-<n>]")
+        Path | None,
+        typer.Option(help="Run folder.", show_default="runs/<study>/<row>/seed-<n>"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run there.")] = False,
     device: Device = "auto",
@@ -37,24 +38,33 @@ def train(
     """Train and measure one run."""
     from wye.api import train_recipe
     from wye.cli.progress import Progress
+    from wye.errors import UsageError
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
     from wye.recipe.schema import Recipe
 
+    if out is not None and (not str(out).strip(".") or (out.exists() and not out.is_dir())):
+        raise UsageError(f"--out {str(out)!r}: it should be a folder of the run's own")
     settings = parse_overrides(overrides or [])
     if seed is not None:
         settings["seed"] = seed
     recipe: Recipe = resolve(row, settings)
-    with Progress(recipe) as progress:
-        run = train_recipe(
-            recipe,
-            out=out,
-            device=device,
-            resume=resume,
-            max_steps=max_steps,
-            observer=progress,
-            command=_command(row, overrides or [], recipe.seed),
-        )
+    command = _command(row, overrides or [], recipe.seed, max_steps)
+    try:
+        with Progress(recipe) as progress:
+            run = train_recipe(
+                recipe,
+                out=out,
+                device=device,
+                resume=resume,
+                max_steps=max_steps,
+                observer=progress,
+                command=command,
+            )
+    except KeyboardInterrupt:
+        place = f" --out {shlex.quote(str(out))}" if out is not None else ""
+        print(f"wye: interrupted; to go on: {command}{place} --resume", file=sys.stderr)
+        raise typer.Exit(130) from None
     if json:
         print_json(run.result)
     else:
@@ -62,6 +72,7 @@ def train(
     sys.stdout.flush()
 
 
-def _command(row: str, overrides: list[str], seed: int) -> str:
+def _command(row: str, overrides: list[str], seed: int, max_steps: int | None) -> str:
     """The command that repeats this run somewhere else."""
-    return shlex.join(["wye", "train", row, *overrides, "--seed", str(seed)])
+    cut = ["--max-steps", str(max_steps)] if max_steps is not None else []
+    return shlex.join(["wye", "train", row, *overrides, "--seed", str(seed), *cut])

@@ -91,6 +91,12 @@ def read_image(path: str | Path, size: int = 32) -> Tensor:
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
 
+def is_image(file: Path) -> bool:
+    """Whether a path is a file that is named like an image and not hidden."""
+    named = file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    return named and file.is_file()
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8)).convert(
@@ -120,7 +126,7 @@ def _files(path: Path) -> dict[str, list[Path]]:
         files = sorted(
             file
             for file in folder.rglob("*")
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+            if is_image(file)
         )
         if files:
             found[folder.name] = files

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import yaml
+
+from wye.errors import UsageError
+from wye.recipe import recipe_from_row
+
+logger = logging.getLogger("wye")
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "psnr", "ssim", "mse", "mae")
 
@@ -19,26 +25,21 @@ def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
     Only runs of the row as it stands in its study count: a run with other settings or other data
     measures something else. `sd` is None for a single run.
     """
-    from wye.errors import UsageError
-    from wye.recipe import recipe_from_row
-
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(root.glob("**/result.json")):
-        result = json.loads(path.read_text())
-        if result.get("status") != "complete":
-            continue
-        stored = yaml.safe_load((path.parent / "recipe.yaml").read_text())
         try:
+            result = json.loads(path.read_text())
+            stored = yaml.safe_load((path.parent / "recipe.yaml").read_text())
             row = recipe_from_row(stored["row"]).model_dump(mode="json")
+            if result["status"] != "complete" or not _as_in_study(stored, row):
+                continue
+            for name in METRICS:
+                if name in result["test"]:
+                    values[stored["row"]][name].append(float(result["test"][name]))
         except UsageError:
-            continue
-        if any(row[key] != stored.get(key) for key in ("data", "network", "loss", "phases")):
-            continue
-        if {**row["train"], "precision": ""} != {**stored["train"], "precision": ""}:
-            continue
-        for name in METRICS:
-            if name in result["test"]:
-                values[stored["row"]][name].append(result["test"][name])
+            continue  # a row of no study
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            logger.warning("%s is damaged; it is left out", path.parent)
     return {
         row: {
             name: {
@@ -50,3 +51,10 @@ def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
         }
         for row, metrics in values.items()
     }
+
+
+def _as_in_study(stored: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Whether a run's recipe is its row's, but for the seed and the precision."""
+    settings = ("data", "network", "loss", "phases", "evaluation", "seeds")
+    same = all(stored[key] == row[key] for key in settings)
+    return same and {**stored["train"], "precision": ""} == {**row["train"], "precision": ""}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import safetensors.torch
 import torch
 import yaml
+from safetensors import SafetensorError
 from torch import Tensor
 
 from wye.errors import MachineError, UsageError
@@ -47,6 +48,12 @@ class RunFolder:
     def figures(self) -> Path:
         """The folder of pictures."""
         return self.path / "figures"
+
+    def written(self) -> list[Path]:
+        """The files that a run may have written, but for its figures."""
+        names = ("recipe.yaml", "environment.json", "metrics.jsonl", "result.json", "config.json")
+        weights = ("model.safetensors", "best.safetensors", "last.ckpt")
+        return [self.path / name for name in (*names, *weights)]
 
     def create(self) -> None:
         """Make the folder; what a killed process left half-written is removed.
@@ -97,9 +104,9 @@ class RunFolder:
         try:
             state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:
+            # torch's own message advises to load the file without protection.
             raise MachineError(
-                f"{path} cannot be read ({str(error).splitlines()[0]});"
-                " remove it to begin the run again"
+                f"{path} is damaged ({type(error).__name__}); remove it to begin the run again"
             ) from None
         return state
 
@@ -123,18 +130,20 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
-        content = yaml.safe_load((self.path / "recipe.yaml").read_text())
+        content = self._read("recipe.yaml", yaml.safe_load)
+        if not isinstance(content, dict):
+            raise MachineError(f"{self.path / 'recipe.yaml'} is damaged: it holds no recipe")
         return validated(content)
 
     @cached_property
     def result(self) -> dict[str, Any] | None:
         """`result.json`, None while the run is unfinished."""
-        return self._json("result.json")
+        return self._object("result.json", "status", "test", "seconds")
 
     @cached_property
     def environment(self) -> dict[str, Any]:
         """`environment.json`."""
-        return self._json("environment.json") or {}
+        return self._object("environment.json") or {}
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -143,38 +152,54 @@ class Run:
         Raises:
             UsageError: the run is unfinished.
         """
-        config = self._json("config.json")
+        config = self._object("config.json", "network", "classes", "shape", "inputs", "targets")
         if config is None:
             raise UsageError(
-                f"{self.path} is not finished; `wye train {self.recipe.row} --resume"
-                f" --out {self.path}` goes on with it"
+                f"{self.path} is not finished: it has no config.json; `wye train {self.path}"
+                f" --resume --out {self.path}` goes on with it"
             )
         return config
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        if not (self.path / "metrics.jsonl").exists():
+            return []
+        lines: list[dict[str, Any]] = self._read(
+            "metrics.jsonl", lambda text: [json.loads(line) for line in text.splitlines()]
+        )
+        return lines
 
     def weights(self, which: str = "last") -> dict[str, Tensor]:
         """The state dict of the last or the best epoch.
 
         Raises:
             UsageError: there is no such file, for instance no best epoch without validation.
+            MachineError: the file is damaged.
         """
         path = self.path / {"last": "model.safetensors", "best": "best.safetensors"}[which]
         if not path.exists():
             raise UsageError(f"{self.path} has no {path.name}")
-        return safetensors.torch.load_file(path)
+        try:
+            return safetensors.torch.load_file(path)
+        except SafetensorError as error:
+            raise MachineError(f"{path} is damaged: {error}") from None
 
-    def _json(self, name: str) -> dict[str, Any] | None:
-        path = self.path / name
-        if not path.exists():
+    def _object(self, name: str, *needed: str) -> dict[str, Any] | None:
+        if not (self.path / name).exists():
             return None
-        content: dict[str, Any] = json.loads(path.read_text())
+        content = self._read(name, json.loads)
+        if not isinstance(content, dict) or not set(needed) <= set(content):
+            raise MachineError(f"{self.path / name} is damaged: it lacks what it should hold")
         return content
+
+    def _read(self, name: str, parse: Callable[[str], Any]) -> Any:
+        path = self.path / name
+        try:
+            return parse(path.read_text())
+        except (ValueError, yaml.YAMLError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:80]
+            raise MachineError(f"{path} is damaged: {reason}") from None
 
 
 def find_runs(root: Path = RUNS) -> Iterator[Run]:

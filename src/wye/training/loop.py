@@ -91,6 +91,7 @@ class Trainer:
         self.epochs_in_phase = 0
         self.epochs_done = 0
         self.steps_done = 0
+        self.partial = False
         self._begin_phase(afresh=True)
 
     @property
@@ -101,11 +102,15 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether every phase is done or the steps are used up."""
-        return self.phase_index >= len(self.phases) or self.truncated
+        return self.phase_index >= len(self.phases) or self._steps_used_up
 
     @property
     def truncated(self) -> bool:
-        """Whether `max_steps` ended the training."""
+        """Whether `max_steps` ended the training before its end; `partial`: within an epoch."""
+        return self.partial or (self._steps_used_up and self.phase_index < len(self.phases))
+
+    @property
+    def _steps_used_up(self) -> bool:
         return self.max_steps is not None and self.steps_done >= self.max_steps
 
     def epochs(self) -> Iterator[EpochRecord]:
@@ -191,13 +196,14 @@ class Trainer:
             self._step(done + step, *batch, tally)
             if self.observer is not None:
                 self.observer.step(epoch, step + 1, self.steps, tally)
-            if self.truncated:
+            if self._steps_used_up:
+                self.partial = step + 1 < self.steps
                 break
         figures = tally.means()
         seconds = time.perf_counter() - start
-        if not math.isfinite(figures["loss"]):
+        if not (math.isfinite(figures["loss"]) and self._weights_finite()):
             raise TrainingError(
-                f"training diverged in epoch {epoch}: the loss is {figures['loss']};"
+                f"training diverged in epoch {epoch}: the loss is {figures['loss']:g};"
                 f" a train.lr lower than {phase.train.lr:g} may help"
             )
         validation = self._validate(self.data.validation, "validation")
@@ -213,7 +219,8 @@ class Trainer:
             test=self._validate(self.data.test, "test") if watch else None,
             best=self.monitor.epoch_done(validation) if validation else False,
         )
-        self._advance(validation)
+        if not self.partial:
+            self._advance(validation)
         return record
 
     def _step(
@@ -230,6 +237,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.steps_done += 1
         tally.add(terms, output.logits, labels)
+
+    def _weights_finite(self) -> bool:
+        return all(bool(value.isfinite().all()) for value in self.network.parameters())
 
     def _validate(self, images: Any, part: str) -> dict[str, float] | None:
         if images is None:

@@ -1,0 +1,87 @@
+"""What a finished training is measured to be: `result.json` and `config.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wye.evaluation.measure import measure
+from wye.network.describe import describe
+from wye.runs.folder import Run, RunFolder
+from wye.runs.setup import Setup
+from wye.training.loop import Trainer
+
+
+def evaluate(
+    trainer: Trainer, setup: Setup, folder: RunFolder, history: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Measure a trained network, keep its weights, and return what `result.json` shall hold."""
+    recipe, network, data = setup.recipe, trainer.network, trainer.data
+    described = describe(network)
+    folder.write_weights("model.safetensors", network.state_dict())
+    best = next((line for line in reversed(history) if line["best"]), None)
+    if recipe.evaluation.selection == "best" and best is not None:
+        network.load_state_dict(Run(folder.path).weights("best"))
+        folder.write_weights("model.safetensors", network.state_dict())
+    measured = {
+        part: measure(
+            network,
+            data,
+            part,
+            setup.streams,
+            trainer.precision,
+            mirror_views=recipe.evaluation.mirror_views,
+        )
+        for part in ("test", "validation")
+        if part == "test" or data.validation is not None
+    }
+    folder.write_json("config.json", _config(setup, measured["test"]))
+    seconds = sum(line["seconds"] for line in history)
+    images = sum(line["seconds"] * line["images_per_second"] for line in history)
+    result: dict[str, Any] = {
+        "row": recipe.row,
+        "source": recipe.source,
+        "seed": recipe.seed,
+        "status": "truncated" if trainer.truncated else "complete",
+        "data": data.name,
+        "device": str(data.train.pixels.device),
+        "precision": trainer.precision,
+        "parameters": described.parameters(),
+        "multiply_adds": described.multiply_adds,
+        "latent": network.latent_size,
+        "inputs": data.train.pixels[0].numel(),
+        "images_per_second": images / seconds if seconds else 0.0,
+        "epochs": len(history),
+        **measured,
+        "selection": recipe.evaluation.selection,
+    }
+    if best is not None:
+        result["best_validation"] = {"epoch": best["epoch"], **best["validation"]}
+    watched = [line for line in history if "accuracy" in line.get("test", {})]
+    if watched:
+        top = max(watched, key=lambda line: float(line["test"]["accuracy"]))
+        result["best_on_test"] = {"epoch": top["epoch"], "accuracy": top["test"]["accuracy"]}
+    return result
+
+
+def _config(setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
+    network, data = setup.network, setup.data
+    shown = ("accuracy", "macro_f1", "psnr", "ssim", "mse")
+    return {
+        "format": 1,
+        "row": setup.recipe.row,
+        "network": {name: part.text for name, part in network.parts.items()},
+        "shape": list(data.shape),
+        "classes": list(data.classes),
+        "data": data.name,
+        "image_size": data.published_size,
+        "prepare": setup.recipe.data.prepare,
+        "inputs": {
+            "mean": data.inputs.mean.flatten().tolist(),
+            "deviation": data.inputs.deviation.flatten().tolist(),
+        },
+        "targets": {
+            "mean": data.targets.mean.flatten().tolist(),
+            "deviation": data.targets.deviation.flatten().tolist(),
+        },
+        "test": {name: figures[name] for name in shown if name in figures},
+    }

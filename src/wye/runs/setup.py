@@ -1,0 +1,80 @@
+"""A recipe made concrete: its images and its network, tried on two images before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from wye.data.batches import training_batches
+from wye.data.prepare import Prepared, prepare
+from wye.data.sources import load
+from wye.errors import UsageError
+from wye.network.build import Network, build_network
+from wye.network.ranges import check_range
+from wye.network.whitening import initialise_whitening
+from wye.recipe.schema import Recipe, ResolvedPhase
+from wye.streams import Streams
+from wye.training.freezing import freeze
+
+WHITENING_IMAGES = 2000
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A recipe made concrete."""
+
+    recipe: Recipe
+    data: Prepared
+    network: Network
+    streams: Streams
+
+
+def set_up(recipe: Recipe) -> Setup:
+    """Data and untrained network of a recipe, on the CPU; nothing is written.
+
+    Raises:
+        WyeError: the recipe cannot be carried out, or its data cannot be had.
+    """
+    streams = Streams(recipe.seed, recipe.seeds)
+    dataset = load(
+        recipe.data.name,
+        image_size=recipe.data.image_size,
+        generator=streams.generator("split", "test"),
+    )
+    data = prepare(dataset, recipe.data, streams)
+    with streams.applied("weights"):
+        network = build_network(recipe.network, data.shape, len(data.classes))
+    initialise_whitening(
+        network.encoder.layers, data.inputs.apply(data.train.pixels[:WHITENING_IMAGES])
+    )
+    check_range(network, data.targets.range)
+    setup = Setup(recipe, data, network, streams)
+    for phase in recipe.resolved_phases():
+        _rehearse(setup, phase)
+    freeze(network, ())
+    return setup
+
+
+@torch.no_grad()
+def _rehearse(setup: Setup, phase: ResolvedPhase) -> None:
+    """Put two images through a phase, so that what doesn't fit is said before a run begins."""
+    network, data = setup.network, setup.data
+    where = f"phase {phase.name!r}" if setup.recipe.phases else "training"
+    freeze(network, phase.freeze)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UsageError(f"{where}: everything is frozen, so nothing is learned")
+    two = replace(data, train=data.train.take(torch.arange(min(2, len(data.train)))))
+    batch = next(training_batches(two, 2, setup.streams, 0, phase.image_size))
+    shape = "x".join(map(str, batch.inputs.shape[1:]))
+    try:
+        rebuilt = network.eval()(batch.inputs).reconstruction
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{where}: the network cannot take images of {shape}: {reason}") from None
+    if rebuilt is not None and rebuilt.shape != batch.targets.shape:
+        made, wanted = ("x".join(map(str, t.shape[1:])) for t in (rebuilt, batch.targets))
+        raise UsageError(
+            f"{where}: the decoder makes images of {made} where the target is of {wanted}; the"
+            " lines of data.augment and data.corrupt must leave both at one size"
+        )
