@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wye.cli.output import SHOWN, figure
+from wye.cli.output import figure, shown_metrics
 from wye.data.transforms import TRANSFORMS
 from wye.network.symbols import SYMBOLS
 from wye.notation import Alphabet
@@ -132,7 +132,7 @@ def results() -> str:
     run = Run(RUN)
     assert run.result is not None
     test, place = run.result["test"], run.environment
-    lines = [(f"`{name}`", figure(name, test[name])) for name in SHOWN if name in test]
+    lines = [(f"`{name}`", figure(name, test[name])) for name in shown_metrics(test)]
     seconds, rate = run.result["seconds"]["train"], run.result["images_per_second"]
     return f"""{table(("test", f"`{run.recipe.row}`, seed {run.recipe.seed}"), lines)}
 

@@ -20,7 +20,7 @@ from wye.errors import MachineError, UsageError
 from wye.recipe.schema import Recipe
 from wye.report import curves, draw_confusion, draw_curves, draw_gallery, draw_run_figures
 from wye.report.gallery import AMPLIFICATION, columns
-from wye.report.metrics import METRICS, metric, number, spread
+from wye.metrics import METRICS, metric, number, spread
 from wye.report.page import render, write_report
 from wye.report.rows import group, overrides
 
@@ -41,7 +41,7 @@ class FakeRun:
 
 def figures(accuracy: float | None, psnr: float | None) -> dict[str, Any]:
     """A test section of `result.json`."""
-    found: dict[str, Any] = {"loss": 0.5}
+    found: dict[str, Any] = {"cross_entropy": 0.5}
     if accuracy is not None:
         per_class = {n: {"precision": 0.5, "recall": 0.25, "f1": 0.3333, "support": 1000}
                      for n in CLASSES}  # fmt: skip
@@ -287,10 +287,10 @@ def test_published_without_number_and_unknown_metric(tmp_path: Path) -> None:
 def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     assert run.result is not None
-    run.result["test"] |= {"loss": math.nan, "psnr": None, "accuracy": math.inf}
+    run.result["test"] |= {"cross_entropy": math.nan, "psnr": None, "accuracy": math.inf}
     run.metrics[1]["train"]["loss"] = math.nan
     page = page_of(run)
-    assert page.line(1, "Test loss")[2] == "not finite (1)"
+    assert page.line(1, "Cross-entropy")[2] == "not finite (1)"
     assert page.line(1, "PSNR dB")[2] == "–"
     assert "nan" not in " ".join(str(a) for a in page.all("path"))
 

@@ -9,24 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wye.metrics import METRICS, metric, ordered
+
 if TYPE_CHECKING:
     from wye.runs.folder import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
-
-PERCENT = {"accuracy", "balanced_accuracy", "macro_f1", "judge_accuracy"}
-DECIBEL = {"psnr", "psnr_pca"}
-SHOWN = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "psnr",
-    "psnr_pca",
-    "ssim",
-    "mse",
-    "mae",
-    "cross_entropy",
-)
 
 
 def print_json(document: Any) -> None:
@@ -35,15 +23,17 @@ def print_json(document: Any) -> None:
 
 
 def figure(name: str, value: float | None, signed: bool = False) -> str:
-    """A metric for people: percent, dB or plain; an empty string for None."""
+    """A metric for people, with its unit; an empty string for None."""
     if value is None:
         return ""
-    sign = "+" if signed else ""
-    if name in PERCENT:
-        return f"{100 * value:{sign}.2f} {'pt' if signed else '%'}"
-    if name in DECIBEL:
-        return f"{value:{sign}.2f} dB"
-    return f"{value:{sign}.5f}"
+    known = metric(name)
+    shown = known.show_difference(value) if signed else known.show(value)
+    return f"{shown} {known.difference_unit if signed else known.unit}".rstrip()
+
+
+def shown_metrics(figures: Iterable[str]) -> list[str]:
+    """Those of the names that are metrics of one number, in their order."""
+    return [name for name in ordered(figures) if name in METRICS]
 
 
 def print_table(
@@ -79,9 +69,7 @@ def print_result(run: Run) -> None:
     comparable = recipe.published_data == recipe.data.name
     published = recipe.published if comparable else {}
     rows = []
-    for name in SHOWN:
-        if name not in test and name not in published:
-            continue
+    for name in shown_metrics({**published, **test}):
         printed, measured = published.get(name), test.get(name)
         known = printed is not None and measured is not None
         rows.append(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from wye.cli.output import SHOWN, Json, figure, print_json, print_table
+from wye.cli.output import Json, figure, print_json, print_table, shown_metrics
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Weights = Annotated[
@@ -46,7 +46,7 @@ def evaluate(run: RunPath, weights: Weights = "last", json: Json = False) -> Non
     if json:
         print_json({"row": opened.recipe.row, "weights": weights, "test": figures})
         return
-    lines = [(name, figure(name, figures[name])) for name in SHOWN if name in figures]
+    lines = [(name, figure(name, figures[name])) for name in shown_metrics(figures)]
     title = f"{opened.recipe.row} on {setup.data.name}, {weights} epoch"
     print_table([("test", "left"), ("measured", "right")], lines, title=title)
     if "per_class" in figures:

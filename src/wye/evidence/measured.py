@@ -6,17 +6,15 @@ import json
 import logging
 from collections import defaultdict
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import yaml
 
 from wye.errors import UsageError
+from wye.metrics import METRICS, spread
 from wye.recipe import recipe_from_row
 
 logger = logging.getLogger("wye")
-
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "psnr", "ssim", "mse", "mae")
 
 
 def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
@@ -41,14 +39,7 @@ def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
             logger.warning("%s is damaged; it is left out", path.parent)
     return {
-        row: {
-            name: {
-                "mean": mean(found),
-                "sd": stdev(found) if len(found) > 1 else None,
-                "n": len(found),
-            }
-            for name, found in metrics.items()
-        }
+        row: {name: vars(found) for name in metrics if (found := spread(metrics[name]))}
         for row, metrics in values.items()
     }
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard
 
+from wye.metrics import Spread, ordered, spread
 from wye.recipe.schema import Recipe
-from wye.report.metrics import Spread, ordered, spread
 
 TRUNCATED = "truncated"
 """Status of a run that a limit on its steps ended: a trial, not a measurement."""

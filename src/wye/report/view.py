@@ -9,9 +9,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from wye.metrics import METRICS, metric, number, spread
 from wye.report import curves, gallery
 from wye.report.figures import heat
-from wye.report.metrics import METRICS, metric, number, spread
 from wye.report.rows import Row, RunLike, command_words, is_number, section
 
 MOST_CLASSES = 20

@@ -96,9 +96,9 @@ _ORDER = (
     _error("mse", "MSE", "Squared error of a pixel value in [0, 1], mean over all of them."),
     _error("mae", "MAE", "Absolute error of a pixel value in [0, 1], mean over all of them."),
     Metric(
-        "loss",
-        "Test loss",
-        "The weighted sum of the terms of the objective, on the test images.",
+        "cross_entropy",
+        "Cross-entropy",
+        "Mean over the test images of the negative logarithm of the right class's probability.",
         decimals=4,
     ),
     Metric(
