@@ -1,11 +1,12 @@
 """Write the generated parts of the documentation: `make docs`.
 
 - `docs/notation.md`: every symbol of networks and of image transformations, from their registries.
+- `docs/recipes.md`: every setting of a recipe, from the models that check them.
 - `docs/rows.md`: every row, from the study files.
 - the result table in `README.md` and `docs/images/reconstructions.png`, from the run that
   `make run` leaves in `runs/make-run`, where there is one.
 
-`python docs/build.py --check` only says whether notation.md and rows.md are current.
+`python docs/build.py --check` only says whether these three pages are current.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from recipe_page import recipes
 
 from wye.cli.output import figure, shown_metrics
 from wye.data.transforms import TRANSFORMS
@@ -36,23 +39,8 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def alphabet(symbols: Alphabet[Any]) -> str:
     """A table of symbols: how each is written, with its defaults, and what it is."""
-    rows = []
-    for name, symbol in symbols.symbols.items():
-        settings = ", ".join(
-            parameter.name
-            if parameter.required
-            else f"{parameter.name}={written(parameter.default)}"
-            for parameter in symbol.parameters
-        )
-        rows.append((f"`{name}({settings})`" if settings else f"`{name}`", symbol.summary))
+    rows = [(f"`{symbol.usage}`", symbol.summary) for symbol in symbols.symbols.values()]
     return table(("symbol and its defaults", "what it does"), rows)
-
-
-def written(default: Any) -> str:
-    """A default as it would be written in a line; `auto` for one that depends on others."""
-    if isinstance(default, bool):
-        return "yes" if default else "no"
-    return "auto" if default is None else str(default)
 
 
 def notation() -> str:
@@ -152,9 +140,17 @@ def replace_block(path: Path, name: str, content: str) -> None:
 
 def main() -> None:
     """Write the pages, or check them."""
-    pages = {ROOT / "docs" / "notation.md": notation(), ROOT / "docs" / "rows.md": rows()}
+    pages = {
+        ROOT / "docs" / "notation.md": notation(),
+        ROOT / "docs" / "recipes.md": recipes(table),
+        ROOT / "docs" / "rows.md": rows(),
+    }
     if "--check" in sys.argv:
-        stale = [str(path) for path, text in pages.items() if path.read_text() != text]
+        stale = [
+            str(path)
+            for path, text in pages.items()
+            if not path.exists() or path.read_text() != text
+        ]
         sys.exit(f"not current, run `make docs`: {', '.join(stale)}" if stale else 0)
     for path, text in pages.items():
         path.write_text(text)

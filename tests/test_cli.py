@@ -138,7 +138,7 @@ def test_the_default_place_of_a_run(wye: Any) -> None:
         (["joint/v4-l2", "network.encoder=C'(32) > K(3)"], "no symbol is called 'K'"),
         (["joint/v99"], "there is no row 'joint/v99'"),
         (["joint/v4-l2", "train.epoch=3"], "train.epoch: there is no such setting"),
-        (["joint/v4-l2", "train.epochs=many"], "valid integer"),
+        (["joint/v4-l2", "train.epochs=many"], "whole number"),
         (["joint/v4-l2", "network.decoder=none"], "needs a decoder"),
         (["joint/v4-l2", "data=nowhere"], "no data set and no folder is called 'nowhere'"),
         (["joint/v4-l2", "data=shapes", "data.augment=flop"], "data.augment: no transformation"),

@@ -13,12 +13,14 @@ from typer.main import get_command
 from wye.cli.app import app
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
+from wye.recipe.schedules import SETTINGS
+from wye.recipe.schema import Phase, Recipe, TrainSettings
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = sorted(
     {
         line.strip()
-        for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+        for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "recipes.md")
         for line in page.read_text().splitlines()
         if re.match(r"    wye ", line)
     }
@@ -54,3 +56,14 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_page_of_recipes_has_every_setting_and_its_bounds() -> None:
+    page = (ROOT / "docs" / "recipes.md").read_text()
+    for name in (*Recipe.model_fields, *TrainSettings.model_fields, *Phase.model_fields):
+        assert f"| `{name}` |" in page
+    for kind in SETTINGS:
+        assert re.search(rf"\| `{kind}` \| .* \| .+ \|", page)
+    assert "| `batch_size` | whole number, above 0 and at most 1,000,000 | `128` |" in page
+    assert "| `validation` | number, at least 0 and at most 0.5 | `0.05` |" in page
+    assert "WYE_CACHE" in page and "WYE_DATA" in page

@@ -16,7 +16,7 @@ PACKAGE = Path(wye.__file__).parent
 # study file > recipe > data > network > training > evaluation > runs > evidence > report, on
 # common ground, under the Python interface and the command line.
 STAGES = [
-    {"__init__", "errors", "files", "machine", "metrics"},
+    {"__init__", "wording", "errors", "files", "machine", "metrics"},
     {"registry", "streams"},
     {"notation"},
     {"studies"},

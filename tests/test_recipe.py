@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from wye.errors import UsageError
 from wye.recipe import Recipe, recipe_from_row, resolve
-from wye.recipe.overrides import parse_overrides
+from wye.recipe.explain import model_of
+from wye.recipe.overrides import nest, parse_overrides
+from wye.recipe.resolve import FOLDER_ROW
 from wye.studies import load_study, row_names, row_settings
 
 ROWS = row_names()
@@ -86,11 +89,11 @@ def test_rows_that_lead_nowhere_are_named(tmp_path: Path, rows: str, expected: s
     ("arguments", "expected"),
     [
         (["train.epoch=3"], "train.epoch: there is no such setting; did you mean 'epochs'"),
-        (["train.epochs=many"], "train.epochs='many': it should be a valid integer"),
+        (["train.epochs=many"], "train.epochs='many': it should be a whole number"),
         (["train.epochs=0"], "greater than 0"),
-        (["train=3"], "train"),
+        (["train=3"], "train=3: it should hold settings, for instance train.epochs=..."),
         (["colour=red"], "colour: there is no such setting"),
-        (["train.schedule=wavy"], "'constant', 'step', 'one-cycle'"),
+        (["train.schedule=wavy"], "it should be one of constant, step, one-cycle"),
         (["train.schedule.every=often"], "every"),
         (["train.schedule.warmup=0.1"], "a step schedule has no 'warmup'"),
         (["network.decoder=none"], "loss.beta=1 needs a decoder"),
@@ -101,6 +104,49 @@ def test_rows_that_lead_nowhere_are_named(tmp_path: Path, rows: str, expected: s
         (["seeds.ordr=3"], "seeds.ordr: no such stream"),
         (["train.epochs"], "not of the form key=value"),
         (["=3"], "not of the form key=value"),
+        ([".=3"], "'.=3' is not of the form key=value"),
+        (["train..epochs=3"], "not of the form key=value"),
+        (["1=1"], "not of the form key=value"),
+        (["train.epochs=true"], "train.epochs=true: it should be a whole number"),
+        (["train.epochs=1.5"], "it should be a whole number"),
+        (["train.epochs=1000001"], "less than or equal to 1000000"),
+        (["train.batch_size=true"], "train.batch_size=true: it should be a whole number"),
+        (["train.batch_size=1e9"], "less than or equal to 1000000"),
+        (["train.lr=yes"], "train.lr=true: it should be a number"),
+        (["train.lr=fast"], "train.lr='fast': it should be a number"),
+        (["train.schedule.every=true"], "it should be a number"),
+        (["train.nesterov=maybe"], "it should be true or false"),
+        (["train.nesterov=true", "train.momentum=0"], "nesterov=true is a form of momentum"),
+        (["seed=true"], "seed=true: it should be a whole number"),
+        (["seeds.subset=-1"], "seeds.subset=-1: it should be greater than or equal to 0"),
+        ([f"seeds.subset={2**63}"], "it should be less than"),
+        (["seeds=3"], "it should hold settings, for instance seeds.subset=1"),
+        (["data.channels=true"], "data.channels=true: it should be 1 or 3"),
+        (["data.channels=2"], "data.channels=2: it should be 1 or 3"),
+        (["data.augment=3"], "data.augment=3: it should be text"),
+        (["data="], "data.name='': it should not be empty"),
+        (["network=3"], "network=3: it should hold settings, for instance network.encoder=..."),
+        (["network=3", "encoder=C(3)"], "network=3: it should hold settings"),
+        (["train.lr=!!bool x"], "it should be a number"),
+        (["train.lr=2001-99-99"], "it should be a number"),
+        (["train.lr=" + "[" * 20_000], "it should be a number"),
+        (["train.lr=&a [*a, *a]"], "it should be a number"),
+        (["train.schedule={kind: [1]}"], "it should be one of constant"),
+        (["phases=3"], "phases=3: it should be a list"),
+        (["phases=[3]"], "phases.0=3: it should hold settings"),
+        (
+            ["phases=[{epochs: 40, loss: {delta: 2}}]"],
+            "phases.0.loss.delta: there is no such setting; did you mean 'beta'? (known: alpha,",
+        ),
+        (["phases=[{epochs: 40, train: {lrr: 2}}]"], "phases.0.train.lrr: there is no such"),
+        (["phases=[{epochs: 20}, {epochs: 20, lr: -2}]"], "phases.1.train.lr=-2: it should be"),
+        (["phases=[{epochs: 40, lrr: 2}]"], "phases.0.lrr: there is no such setting; did you"),
+        (["phases=[{epochs: 40, zz: 2}]"], "image_size, batch_size, optimizer, lr,"),
+        (["phases=[{epochs: 40, train: 3, lr: 1}]"], "phases.0.train=3: it should hold settings"),
+        (["phases=[{epochs: 40, train: {epochs: 3}}]"], "phases.0.train.epochs: there is no such"),
+        (["phases=[{epochs: 40, lr: 1, train: {lr: 2}}]"], "phases.0: lr is given twice"),
+        (["phases=[{epochs: 40, schedule: {every: 2, evry: 2}}]"], "phases.0.train.schedule.evry"),
+        (["phases=[{epochs: 40, nesterov: true, momentum: 0}]"], "phases.0: train.nesterov"),
     ],
 )
 def test_a_mistaken_override_is_told_with_its_key(arguments: list[str], expected: str) -> None:
@@ -109,12 +155,63 @@ def test_a_mistaken_override_is_told_with_its_key(arguments: list[str], expected
     message = str(caught.value)
     assert expected in message
     assert len(message.splitlines()) <= 2
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize(
+    "key", ["row", "study", "source", "title", "notes", "control_of", "constraint", "published"]
+)
+def test_what_identifies_a_recipe_cannot_be_overridden(key: str) -> None:
+    known = "known: data, network, loss, train, phases, evaluation, seed, seeds"
+    for argument in (f"{key}=x", f"{key}.accuracy=1"):
+        with pytest.raises(UsageError, match=f"^{key} cannot be overridden; {known}$"):
+            resolve("joint/v4-l2", parse_overrides([argument]))
+
+
+@pytest.mark.parametrize("key", ["", ".", "train..epochs", "train.", ".train", "1"])
+def test_a_key_from_python_is_checked_as_one_from_the_command_line(key: str) -> None:
+    with pytest.raises(UsageError, match="is not the name of a setting"):
+        nest(key, 1)
+
+
+def test_a_phase_may_change_part_of_what_it_inherits() -> None:
+    phases = "phases=[{epochs: 20, nesterov: true}, {epochs: 20, optimizer: adam, lr: 1e-3}]"
+    first, second = resolve("joint/v4-l2", parse_overrides([phases])).resolved_phases()
+    assert (first.train.nesterov, first.train.momentum, first.train.lr) == (True, 0.9, 0.01)
+    assert (second.train.optimizer, second.train.lr, second.train.batch_size) == ("adam", 1e-3, 32)
+
+
+def test_whole_numbers_may_be_written_with_an_exponent() -> None:
+    recipe = resolve("joint/v4-l2", parse_overrides(["train.epochs=1e3", "data.per_class=5e1"]))
+    assert (recipe.train.epochs, recipe.data.per_class) == (1000, 50)
+    assert recipe.train.schedule.every == 250, "refitted as for train.epochs=1000"
 
 
 @pytest.mark.parametrize("name", ["joint/v9", "joints/v1", "v1", "", "../joint", "joint/"])
 def test_a_row_that_is_not_there_is_answered_with_those_that_are(name: str) -> None:
-    with pytest.raises(UsageError, match="there is no row"):
+    with pytest.raises(UsageError, match="there is no row") as caught:
         resolve(name)
+    assert str(caught.value).count("joint/") <= 14
+
+
+def test_a_misspelt_row_is_answered_with_the_nearest_first() -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve("joint/v4-droput")
+    assert "did you mean 'joint/v4-dropout'? (known: joint/v4-dropout, " in str(caught.value)
+    assert ", …)" in str(caught.value)
+    with pytest.raises(UsageError, match=r"did you mean 'joint/v4-l2'\?"):
+        resolve("v4-l2")
+
+
+def test_a_study_is_not_a_row_and_says_so() -> None:
+    with pytest.raises(UsageError, match=r"^joint is a study; .*joint/v1, .*`wye list joint`"):
+        resolve("joint")
+
+
+def test_a_name_too_long_for_a_file_is_no_row() -> None:
+    with pytest.raises(UsageError, match="there is no row") as caught:
+        resolve("x" * 5000)
+    assert len(str(caught.value)) < 400
 
 
 def test_overrides_reach_their_setting() -> None:
@@ -143,7 +240,9 @@ def test_overrides_reach_their_setting() -> None:
 
 def test_a_schedule_is_refitted_to_fewer_epochs() -> None:
     fitted = resolve("joint/v4-l2", parse_overrides(["train.epochs=10"]))
-    assert fitted.train.schedule.every == 2.5
+    assert (fitted.train.schedule.kind, fitted.train.schedule.warmup) == ("linear", 0)
+    longer = resolve("joint/v4-l2", parse_overrides(["train.epochs=80"]))
+    assert (longer.train.schedule.kind, longer.train.schedule.every) == ("step", 20)
     kept = resolve("joint/v4-l2", parse_overrides(["train.epochs=10", "train.schedule.every=10"]))
     assert kept.train.schedule.every == 10
 
@@ -152,7 +251,7 @@ def test_phases_are_refitted_and_keep_what_is_theirs() -> None:
     recipe = resolve("joint/v4-two-phase-frozen", parse_overrides(["train.epochs=10"]))
     first, second = recipe.resolved_phases()
     assert (first.train.epochs, second.train.epochs) == (5, 5)
-    assert first.train.schedule.every == second.train.schedule.every == 1.25
+    assert first.train.schedule.kind == second.train.schedule.kind == "linear"
     assert (first.loss.alpha, first.loss.beta, first.loss.gamma) == (0, 1, 0.001)
     assert (second.loss.alpha, second.loss.beta) == (1, 0)
     assert second.freeze == ("encoder", "decoder")
@@ -178,3 +277,77 @@ def test_a_recipe_file_is_a_recipe(tmp_path: Path) -> None:
         resolve(str(file))
     with pytest.raises(UsageError, match="cannot read the recipe"):
         resolve(str(tmp_path / "gone.yaml"))
+    file.write_text("a: " + "[" * 20_000)
+    with pytest.raises(UsageError, match="nested too deeply"):
+        resolve(str(file))
+    file.write_bytes(b"title: \xff")
+    with pytest.raises(UsageError, match="is not YAML"):
+        resolve(str(file))
+    file.write_text("a: 1\n" + "# \n" * 400_000)
+    with pytest.raises(UsageError, match="larger than 1 MB"):
+        resolve(str(file))
+
+
+NAMES = {"own": True, "a/b-1.2+c_d": True, "Größe/été": True, "v1..2": False, "../a": False}
+NAMES |= {"a//b": False, "/a": False, "a/": False, "a b": False, "a/./b": False, "": False}
+
+
+@pytest.mark.parametrize(("name", "good"), NAMES.items())
+def test_a_row_is_called_by_a_name_that_can_be_a_folder(
+    tmp_path: Path, name: str, good: bool
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(f'row: "{name}"\nencoder: "C(8)"\nclassifier: "L\'(10)"\n')
+    if good:
+        assert resolve(str(file)).row == name
+    else:
+        with pytest.raises(UsageError, match="joined by single slashes"):
+            resolve(str(file))
+
+
+def test_a_recipe_file_may_be_called_anything(tmp_path: Path) -> None:
+    file = tmp_path / "my recipe (2)..yaml"
+    file.write_text('encoder: "C(8)"\nclassifier: "L\'(10)"\n')
+    assert resolve(str(file)).row == "my-recipe-2"
+
+
+def test_a_folder_of_images_has_a_row_of_its_own(tmp_path: Path) -> None:
+    recipes = []
+    for name in ("cats & dogs", "..x"):
+        (tmp_path / name / "cat").mkdir(parents=True)
+        recipes.append(resolve(str(tmp_path / name), {"seed": 3}))
+    first, second = recipes
+    assert (first.row, second.row) == ("own/cats-dogs", "own/x")
+    assert first.title == f"Images of {tmp_path / 'cats & dogs'}"
+    assert (first.study, first.source, first.notes, first.published) == (None, None, (), {})
+    assert (first.data.name, first.seed) == (str(tmp_path / "cats & dogs"), 3)
+    assert first.network == recipe_from_row(FOLDER_ROW).network
+
+
+def test_a_run_folder_stands_for_its_recipe(tmp_path: Path) -> None:
+    stored = resolve("joint/v4-two-phase", {"train": {"lr": 0.02}})
+    text = yaml.safe_dump(stored.model_dump(mode="json"))
+    (tmp_path / "recipe.yaml").write_text(text)
+    assert resolve(str(tmp_path)) == stored
+    changed = resolve(str(tmp_path), parse_overrides(["train.epochs=10", "loss.gamma=0.1"]))
+    assert (changed.row, changed.train.lr, changed.loss.gamma) == (stored.row, 0.02, 0.1)
+    assert [phase.epochs for phase in changed.phases] == [5, 5]
+
+
+def test_a_cosine_schedule_has_its_own_settings() -> None:
+    recipe = resolve("joint/v4-l2", parse_overrides(["train.schedule={kind: cosine, end: 100}"]))
+    assert (recipe.train.schedule.warmup, recipe.train.schedule.end) == (0, 100)
+    with pytest.raises(UsageError, match="a cosine schedule has no 'factor'; it has: end, warmup"):
+        resolve("joint/v4-l2", parse_overrides(["train.schedule={kind: cosine, factor: 0.1}"]))
+    step = resolve("joint/v4-l2", parse_overrides(["train.schedule=step"])).train.schedule
+    assert (step.every, step.factor) == (10, 0.1)
+
+
+def test_every_setting_says_what_it_is() -> None:
+    models: list[type[BaseModel]] = [Recipe]
+    for model in models:
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+            inner = model_of(field)
+            models += [inner] if inner and inner not in models else []
+    assert len(models) >= 9

@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 
 from wye.errors import MachineError, UsageError
+from wye.metrics import METRICS, metric, number, spread
 from wye.recipe.schema import Recipe
 from wye.report import curves, draw_confusion, draw_curves, draw_gallery, draw_run_figures
 from wye.report.gallery import AMPLIFICATION, columns
-from wye.metrics import METRICS, metric, number, spread
 from wye.report.page import render, write_report
 from wye.report.rows import group, overrides
 
@@ -85,7 +85,7 @@ def make_run(
     path = tmp_path / "runs" / f"{abs(hash((row, seed, status)))}"
     path.mkdir(parents=True, exist_ok=True)
     settings = {
-        "row": row,
+        "row": "made/up",
         "study": "joint",
         "source": "S0-25",
         "title": "A joint autoencoder and classifier",
@@ -117,9 +117,9 @@ def make_run(
     if command:
         environment["command"] = command
     lines = epochs(3, test=watched)
-    return FakeRun(
-        path, Recipe.model_validate(settings), result if finished else None, lines, environment
-    )
+    # A recipe refuses a hostile row name; the page must not depend on that.
+    made = Recipe.model_validate(settings).model_copy(update={"row": row})
+    return FakeRun(path, made, result if finished else None, lines, environment)
 
 
 def images(channels: int = 3, count: int = 10, side: int = 32) -> tuple[torch.Tensor, torch.Tensor]:

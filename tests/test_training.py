@@ -481,3 +481,25 @@ def test_phases_that_carry_on_are_one_training() -> None:
     assert torch.equal(weights(resumed.network), weights(whole.network))
     with pytest.raises(ValueError, match="carry_on has no train settings"):
         recipe(phases=[{"epochs": 1}, {"epochs": 2, "carry_on": True, "lr": 1.0}])
+
+
+@pytest.mark.parametrize("end", [1e6, 100.0, 1.0])
+def test_a_cosine_schedule_agrees_with_pytorch(end: float) -> None:
+    settings = ScheduleSettings.model_validate({"kind": "cosine", "end": end})
+    ours = Schedule(settings, 0.5, epochs=6, steps=10)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=60, eta_min=0.5 / end)
+    for step in range(60):
+        assert ours.rate(step) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
+        optimizer.step()
+        theirs.step()
+
+
+def test_a_cosine_schedule_may_begin_with_a_ramp() -> None:
+    settings = ScheduleSettings.model_validate({"kind": "cosine", "warmup": 0.2})
+    schedule = Schedule(settings, 1.0, epochs=2, steps=50)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[:20] == pytest.approx([(step + 0.5) / 20 for step in range(20)])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert rates[59] + rates[60] == pytest.approx(1.0, abs=1e-5), "half-way down in the middle"
+    assert 0 < rates[-1] < 1e-3

@@ -175,7 +175,7 @@ def test_settings_that_change_nothing(line: str) -> None:
         ("flop", "did you mean 'flip'"),
         ("flip(2)", "less than or equal to 1"),
         ("crop(-1)", "greater than or equal to 0"),
-        ("crop(4, mode=wrap)", "'reflect', 'zero' or 'edge'"),
+        ("crop(4, mode=wrap)", "reflect, zero or edge"),
         ("blur(0)", "greater than 0"),
         ("blur(1, k=4)", "odd"),
         ("noise", "needs a value for 'sd'"),

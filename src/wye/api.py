@@ -10,8 +10,8 @@ import torch
 from wye.errors import UsageError
 from wye.evaluation.measure import answers
 from wye.machine import keep_freed_memory
-from wye.recipe import resolve
 from wye.recipe.overrides import nest
+from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
 from wye.report.figures import draw_run_figures
 from wye.runs.carry_out import RunObserver, carry_out
@@ -53,8 +53,7 @@ def train(
     for key, value in overrides.items():
         settings = merge(settings, nest(key, value))
     if isinstance(recipe_or_row, Recipe):
-        changed = merge(recipe_or_row.model_dump(), settings)
-        recipe = Recipe.model_validate(changed)
+        recipe = with_overrides(recipe_or_row.model_dump(), settings)
     else:
         recipe = resolve(recipe_or_row, settings)
     place = Path(out) if out is not None else None

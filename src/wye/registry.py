@@ -11,12 +11,20 @@ from wye.errors import UsageError
 T = TypeVar("T")
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """The known names, the nearest one first where one is near."""
+def suggest(word: str, known: Iterable[str], limit: int = 12) -> str:
+    """The known names, the nearest one first where one is near.
+
+    Args:
+        limit: of more names only so many are listed, the nearest first.
+    """
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    nearness = {name: difflib.SequenceMatcher(None, name, word).ratio() for name in names}
+    ranked = sorted(names, key=lambda name: -nearness[name])
+    near = bool(ranked) and nearness[ranked[0]] >= 0.6
+    if len(names) > limit:
+        names = [*(ranked if near else names)[:limit], "…"]
     listing = ", ".join(names)
-    return f"did you mean {near[0]!r}? (known: {listing})" if near else f"known: {listing}"
+    return f"did you mean {ranked[0]!r}? (known: {listing})" if near else f"known: {listing}"
 
 
 class Registry(Mapping[str, T]):

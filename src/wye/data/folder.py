@@ -123,11 +123,7 @@ def _files(path: Path) -> dict[str, list[Path]]:
     """Class to image files, both in order."""
     found: dict[str, list[Path]] = {}
     for folder in _folders(path):
-        files = sorted(
-            file
-            for file in folder.rglob("*")
-            if is_image(file)
-        )
+        files = sorted(file for file in folder.rglob("*") if is_image(file))
         if files:
             found[folder.name] = files
         else:

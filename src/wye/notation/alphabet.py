@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from wye.notation.syntax import Item, NotationError, Word, parse
 from wye.registry import Registry, suggest
+from wye.wording import shown, wording, written
 
 R = TypeVar("R")
 
@@ -41,6 +42,17 @@ class Symbol(Generic[R]):
     def summary(self) -> str:
         """The first line of the function's docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def usage(self) -> str:
+        """How it is written, with its defaults: `P(by=2, kind=max)`."""
+        settings = ", ".join(
+            parameter.name
+            if parameter.required
+            else f"{parameter.name}={written(parameter.default)}"
+            for parameter in self.parameters
+        )
+        return f"{self.name}({settings})" if settings else self.name
 
 
 @dataclass(frozen=True)
@@ -112,14 +124,14 @@ class Alphabet(Generic[R]):
                 f" {suggest(name.text, self.symbols)}",
             )
         symbol = self.symbols[name.text]
-        written: dict[str, Word] = {}
+        given: dict[str, Word] = {}
         if len(item.values) > len(symbol.parameters):
             extra = item.values[len(symbol.parameters)]
             raise NotationError(
-                text, extra.start, f"{symbol.name} takes {_usage(symbol)}; this value is too many"
+                text, extra.start, f"this value is too many; it is written {symbol.usage}"
             )
         for parameter, word in zip(symbol.parameters, item.values, strict=False):
-            written[parameter.name] = word
+            given[parameter.name] = word
         names = [parameter.name for parameter in symbol.parameters]
         for key, word in item.options:
             if key.text not in names:
@@ -127,40 +139,31 @@ class Alphabet(Generic[R]):
                 raise NotationError(
                     text, key.start, f"{symbol.name} has no option {key.text!r}; {known}"
                 )
-            if key.text in written:
+            if key.text in given:
                 raise NotationError(text, key.start, f"{key.text!r} is given twice")
-            written[key.text] = word
+            given[key.text] = word
         settings: dict[str, Any] = {}
         for parameter in symbol.parameters:
-            if parameter.name in written:
-                settings[parameter.name] = _value(parameter, written[parameter.name], symbol, text)
+            if parameter.name in given:
+                settings[parameter.name] = _value(parameter, given[parameter.name], symbol, text)
             elif parameter.required:
                 raise NotationError(
                     text,
                     name.start,
-                    f"{symbol.name} needs a value for {parameter.name!r}: {_usage(symbol)}",
+                    f"{symbol.name} needs a value for {parameter.name!r}: {symbol.usage}",
                 )
             else:
                 settings[parameter.name] = parameter.default
         return Call(symbol, settings, item, text)
 
 
-def _usage(symbol: Symbol[Any]) -> str:
-    inner = [
-        parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
-        for parameter in symbol.parameters
-    ]
-    return f"{symbol.name}({', '.join(inner)})" if inner else f"{symbol.name} without values"
-
-
 def _value(parameter: Parameter, word: Word, symbol: Symbol[Any], text: str) -> Any:
     try:
         return parameter.adapter.validate_python(word.text)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        reason = reason.removeprefix("Value error, ").replace("Input should be", "it should be")
+        reason = wording(error.errors(include_url=False)[0])
         raise NotationError(
             text,
             word.start,
-            f"{word.text!r} does not suit {parameter.name!r} of {symbol.name}: {reason}",
+            f"{shown(word.text)} does not suit {parameter.name!r} of {symbol.name}: {reason}",
         ) from None

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from wye.errors import UsageError
-from wye.recipe.overrides import validated
+from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
 from wye.recipe.schema import Recipe
+from wye.recipe.settings import Count
 from wye.studies.load import merge, normalized, row_names, row_settings
 
 logger = logging.getLogger("wye")
 
 FOLDER_ROW = "wye/quick"
+LARGEST = 1_000_000
+"""Bytes of the largest recipe file that is read: YAML of that size takes seconds as it is."""
 
 
 def recipe_from_row(name: str) -> Recipe:
@@ -27,22 +33,24 @@ def resolve(target: str, overrides: dict[str, Any] | None = None) -> Recipe:
     """The recipe that `target` and the overrides stand for.
 
     Args:
-        target: a row such as `joint/v4-l2`, the path of a recipe file, or a folder of images by
-            class, which is trained by the recipe `wye/quick`.
+        target: a row such as `joint/v4-l2`; the path of a recipe file; a run folder, which stands
+            for the recipe that was carried out there; or a folder of images by class, which is
+            trained by the recipe `wye/quick` under the name `own/<folder>`.
         overrides: nested settings, see `parse_overrides`.
 
     Raises:
         UsageError: nothing is called so, or the settings are not a recipe.
     """
-    overrides = overrides or {}
-    path = Path(target)
-    if path.suffix in (".yaml", ".yml"):
-        base = _read(path)
-    elif target not in row_names() and target.strip() and path.is_dir():
-        base = row_settings(FOLDER_ROW)
-        base["data"] = {**base["data"], "name": str(path)}
-    else:
-        base = row_settings(target)
+    return with_overrides(_settings_of(target), overrides or {})
+
+
+def with_overrides(base: dict[str, Any], overrides: dict[str, Any]) -> Recipe:
+    """The recipe of the settings `base`, changed by nested settings.
+
+    Raises:
+        UsageError: the overrides name what cannot be overridden, or the result is no recipe.
+    """
+    check_overridable(overrides)
     settings = merge(base, normalized(overrides))
     train = overrides.get("train")
     if isinstance(train, dict) and "epochs" in train:
@@ -50,16 +58,58 @@ def resolve(target: str, overrides: dict[str, Any] | None = None) -> Recipe:
     return validated(settings)
 
 
+def _settings_of(target: str) -> dict[str, Any]:
+    path = Path(target)
+    if target in row_names():
+        return row_settings(target)
+    if path.suffix in (".yaml", ".yml"):
+        return _read(path)
+    # os.path answers False where pathlib raises: names that are too long, for instance.
+    if not target.strip() or not os.path.isdir(target):
+        return row_settings(target)
+    if (path / "recipe.yaml").is_file():
+        return _read(path / "recipe.yaml")
+    return _folder_settings(path)
+
+
+def _folder_settings(path: Path) -> dict[str, Any]:
+    """The settings by which a folder of images is trained, under a name of its own."""
+    base = row_settings(FOLDER_ROW)
+    identity: dict[str, Any] = {
+        "row": f"own/{safe_name(path.resolve().name)}",
+        "study": None,
+        "source": None,
+        "title": f"Images of {path}",
+        "notes": [],
+        "published": {},
+        "published_data": None,
+        "control_of": None,
+    }
+    return {**base, **identity, "data": {**base["data"], "name": str(path)}}
+
+
+def safe_name(name: str) -> str:
+    """A file's name as part of a row's: anything but letters, digits and ._+- becomes a dash."""
+    return re.sub(r"\.\.+", ".", re.sub(r"[^\w.+-]+", "-", name))[:100].strip(".-") or "unnamed"
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
+        with path.open("rb") as file:
+            written = file.read(LARGEST + 1)
     except OSError as error:
         raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if len(written) > LARGEST:
+        raise UsageError(f"{path} is larger than 1 MB, which no recipe is")
+    try:
+        content = yaml.safe_load(written.decode())
+    except RecursionError:
+        raise UsageError(f"{path} is not YAML that can be read: it is nested too deeply") from None
+    except YAML_FAULTS as error:
+        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())[:300]}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no recipe: it should be a mapping with a `network`")
-    return normalized({"row": path.stem, **content})
+    return normalized({"row": safe_name(path.stem), **content})
 
 
 def _refit(
@@ -68,21 +118,26 @@ def _refit(
     """Fit schedule and phases to an overridden number of epochs.
 
     A schedule belongs to a length: forty epochs of 'a tenth every ten' cut to ten would otherwise
-    never leave the first rate. What the overrides set themselves stays.
+    never leave the first rate. What the overrides set themselves stays. See
+    `ScheduleSettings.fitted`.
     """
-    before, after = validated(base), settings["train"]["epochs"]
-    if not isinstance(after, int) or after <= 0 or after == before.train.epochs:
+    before = validated(base)
+    try:
+        after = TypeAdapter[int](Count).validate_python(settings["train"]["epochs"])
+    except ValidationError:
+        return settings  # validating all of it says what is wrong with it
+    if after == before.train.epochs:
         return settings
     share = after / before.train.epochs
     settings = dict(settings)
     if "schedule" not in overrides["train"]:
-        schedule = before.train.schedule.stretched(share)
+        schedule = before.train.schedule.fitted(share)
         if schedule != before.train.schedule:
             logger.info(
-                "schedule refitted to %d epochs: every %g instead of %g",
+                "schedule refitted to %d epochs: %s becomes %s",
                 after,
-                schedule.every,
-                before.train.schedule.every,
+                before.train.schedule,
+                schedule,
             )
         settings["train"] = {
             **settings["train"],
@@ -108,7 +163,7 @@ def _refit_phases(recipe: Recipe, epochs: int, share: float) -> list[dict[str, A
     ):
         settings = {**phase.model_dump(exclude_unset=True), "epochs": length}
         if not phase.carry_on:
-            schedule = resolved.train.schedule.stretched(length / phase.epochs)
+            schedule = resolved.train.schedule.fitted(length / phase.epochs)
             settings["train"] = {**phase.train, "schedule": schedule.model_dump(exclude_none=True)}
         phases.append(settings)
     logger.info("phases refitted to %d epochs: %s", epochs, " + ".join(map(str, lengths)))

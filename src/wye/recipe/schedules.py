@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from wye.recipe.settings import NUMBER, WHOLE, Count, NonNegative, Positive, Settings, Share
+
+Divisor = Annotated[float, Field(ge=1, allow_inf_nan=False), NUMBER]
+Reduction = Annotated[float, Field(gt=0, lt=1), NUMBER]
+Rest = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 
 
-class ScheduleSettings(BaseModel):
+class ScheduleSettings(Settings):
     """A learning-rate schedule. Each kind reads only its own settings.
 
     constant: the base rate throughout.
@@ -15,21 +21,30 @@ class ScheduleSettings(BaseModel):
     one-cycle: from lr / `start` up to lr over the first `warmup` share of the phase, then down to
         lr / `end`, both along a cosine (Smith 2018, in fastai's form).
     linear: up to lr over the first `warmup` share, then straight down to lr / `end`.
+    cosine: up to lr over the first `warmup` share, then down to lr / `end` along half a cosine
+        (Loshchilov and Hutter 2017, without restarts).
     plateau: times `factor` after `patience` epochs without improvement on validation, then
         `cooldown` epochs of rest, never below `floor`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["constant", "step", "one-cycle", "linear", "plateau"]
-    every: Annotated[float, Field(gt=0)] | None = None
-    factor: Annotated[float, Field(gt=0, lt=1)] | None = None
-    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
-    start: Annotated[float, Field(ge=1)] | None = None
-    end: Annotated[float, Field(ge=1)] | None = None
-    patience: Annotated[int, Field(gt=0)] | None = None
-    cooldown: Annotated[int, Field(ge=0)] | None = None
-    floor: Annotated[float, Field(ge=0)] | None = None
+    kind: Literal["constant", "step", "one-cycle", "linear", "cosine", "plateau"]
+    """Which schedule; the others are settings of one kind or another."""
+    every: Positive | None = None
+    """Epochs between two steps."""
+    factor: Reduction | None = None
+    """What the rate is multiplied by at a step, or on a plateau."""
+    warmup: Share | None = None
+    """Share of the phase in which the rate rises to lr."""
+    start: Divisor | None = None
+    """The first rate is lr divided by this."""
+    end: Divisor | None = None
+    """The last rate is lr divided by this."""
+    patience: Count | None = None
+    """Epochs without improvement that make a plateau."""
+    cooldown: Rest | None = None
+    """Epochs after a reduction that are not counted."""
+    floor: NonNegative | None = None
+    """The lowest rate."""
 
     @model_validator(mode="before")
     @classmethod
@@ -40,7 +55,8 @@ class ScheduleSettings(BaseModel):
         if isinstance(value, dict):
             if "kind" not in value and "every" in value:
                 value = {"kind": "step", **value}
-            defaults = SETTINGS.get(value.get("kind"), {})
+            kind = value.get("kind")
+            defaults = SETTINGS.get(kind, {}) if isinstance(kind, str) else {}
             value = {**defaults, **{k: v for k, v in value.items() if v is not None}}
         return value
 
@@ -53,17 +69,30 @@ class ScheduleSettings(BaseModel):
             raise ValueError(f"a {self.kind} schedule has no {stray[0]!r}; it has: {known}")
         return self
 
-    def stretched(self, share: float) -> ScheduleSettings:
-        """The same schedule for a phase whose length is multiplied by `share`."""
-        if self.kind == "step" and self.every is not None:
-            return self.model_copy(update={"every": self.every * share})
-        return self
+    def fitted(self, share: float) -> ScheduleSettings:
+        """The schedule for a phase whose length is multiplied by `share`.
+
+        Longer steps are longer. Shorter steps would not do: three drops to a tenth in ten epochs
+        leave two and a half at a rate that learns. A straight line from the same base rate to
+        nought takes their place, which has the first rate's reach and the last one's calm.
+        """
+        if self.kind != "step" or self.every is None:
+            return self
+        if share < 1:
+            return ScheduleSettings.model_validate({"kind": "linear", "warmup": 0.0})
+        return self.model_copy(update={"every": self.every * share})
+
+    def __str__(self) -> str:
+        settings = [f"{key} {getattr(self, key):g}" for key in SETTINGS[self.kind]]
+        return f"{self.kind} ({', '.join(settings)})" if settings else self.kind
 
 
-SETTINGS: dict[Any, dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "constant": {},
     "step": {"every": 10.0, "factor": 0.1},
     "one-cycle": {"warmup": 0.3, "start": 25.0, "end": 25e4},
     "linear": {"warmup": 0.2, "end": 1e6},
+    "cosine": {"warmup": 0.0, "end": 1e6},
     "plateau": {"factor": 0.1, "patience": 10, "cooldown": 0, "floor": 0.0},
 }
+"""The settings of each kind with their defaults."""

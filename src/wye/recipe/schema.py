@@ -1,126 +1,84 @@
-"""The recipe: every setting of a run, typed, with the reason for each default beside it."""
+"""The recipe: its identity, its parts and its phases, checked together."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from wye.recipe.schedules import ScheduleSettings
+from wye.recipe.parts import (
+    DataSettings,
+    EarlyStopping,
+    EvaluationSettings,
+    LossSettings,
+    NetworkSettings,
+    PhaseTraining,
+    TrainSettings,
+)
+from wye.recipe.settings import Count, ImageSize, Number, Seed, Settings
 from wye.streams import STREAMS
+from wye.studies.load import PARTS
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0)]
-ImageSize = Annotated[int, Field(ge=4, le=1024)]
+__all__ = [
+    "DataSettings",
+    "EarlyStopping",
+    "EvaluationSettings",
+    "LossSettings",
+    "NetworkSettings",
+    "Phase",
+    "PhaseTraining",
+    "Recipe",
+    "ResolvedPhase",
+    "TrainSettings",
+]
 
-
-class Settings(BaseModel):
-    """Base of every part of a recipe: unknown keys are refused, values don't change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataSettings(Settings):
-    """Which images, how they are prepared, and what the decoder is asked to give back."""
-
-    name: str = "cifar10"
-    """A data set by name, or the path of a folder of images by class."""
-    per_class: Count | None = None
-    """Keep this many training images of each class; all of them if not given."""
-    validation: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    """Share of the training images held out, stratified, to watch training."""
-    channels: Literal[1, 3] | None = None
-    """Grey or colour whatever the data set has; its own if not given."""
-    image_size: ImageSize | None = None
-    """Side that a folder's images are resized to; built-in sets keep their own."""
-    prepare: str = ""
-    """Transformations of every image, training and test, done once: `resize(72) > centre(64)`."""
-    augment: str = ""
-    """Random transformations of each training batch, input and target alike: `flip > crop(4)`."""
-    corrupt: str = ""
-    """Transformations of the input alone, in training and evaluation: `noise(0.3)`."""
-    normalize: Literal["none", "imagenet", "dataset"] = "dataset"
-    """Mean and deviation taken off the input: of ImageNet, of these training images, or none."""
-    target: Literal["normalized", "unit"] = "normalized"
-    """Range of the decoder's target: that of the input, or [0, 1]."""
+ROW = re.compile(r"[\w.+-]+(/[\w.+-]+)*")
 
 
-class NetworkSettings(Settings):
-    """The three lines of a network in the notation, and how its weights begin."""
+def row_name(name: str) -> str:
+    """`name` if it may be a row's: the run folder is made of it.
 
-    encoder: str
-    decoder: str = "mirror"
-    """A line, `mirror` to derive it from the encoder, or `none`."""
-    classifier: str = "none"
-    """A line or `none`; the word `classes` in it stands for the number of classes."""
-    init: Literal["default", "he", "dirac"] = "default"
-
-
-class LossSettings(Settings):
-    """Weights of the terms of the objective."""
-
-    alpha: NonNegative = 1.0
-    """Classification: cross-entropy, mean over images."""
-    beta: NonNegative = 1.0
-    """Reconstruction: squared error, mean over images, pixels and channels."""
-    gamma: NonNegative = 0.0
-    """L2: half the sum of squares of all parameters."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    Raises:
+        PydanticCustomError: it may not.
+    """
+    plain = ROW.fullmatch(name) and ".." not in name and len(name) <= 200
+    if not plain or not all(part.strip(".") for part in name.split("/")):
+        raise PydanticCustomError(
+            "row_name", "it should be letters, digits and ._+- in parts joined by single slashes"
+        )
+    return name
 
 
-def _stop(value: Any) -> Any:
-    return {"patience": value} if isinstance(value, int) and not isinstance(value, bool) else value
+@dataclass(frozen=True)
+class SomeOf:
+    """Annotation of a mapping that holds some of a model's settings, checked as that model's."""
 
+    settings_of: type[BaseModel]
 
-class EarlyStopping(Settings):
-    """Stop a phase once the watched validation figure has not improved for some epochs."""
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.checked, handler(source))
 
-    patience: Count
-
-
-class TrainSettings(Settings):
-    """How the weights change; a phase may change any of it."""
-
-    epochs: Count = 10
-    batch_size: Count = 128
-    optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop", "muon"] = "sgd"
-    """muon: Muon for the convolutions of encoder and classifier, AdamW for the rest."""
-    lr: Positive = 0.01
-    others_lr: Positive = 0.01
-    """AdamW's rate beside Muon's."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    nesterov: bool = False
-    weight_decay: NonNegative = 0.0
-    decay_norms: bool = True
-    """Whether weight decay reaches biases and normalisation layers, as PyTorch's default does."""
-    schedule: ScheduleSettings = Field(default_factory=lambda: ScheduleSettings(kind="constant"))
-    early_stopping: Annotated[EarlyStopping, BeforeValidator(_stop)] | None = None
-    monitor: Literal["auto", "accuracy", "loss", "reconstruction"] = "auto"
-    """Validation figure for early stopping, plateau and the best epoch; auto: accuracy where a
-    classifier is trained, else reconstruction."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU, and for convolutions on a processor found quick at it."""
-
-
-class EvaluationSettings(Settings):
-    """How a trained network is measured."""
-
-    selection: Literal["last", "best"] = "last"
-    """Weights that are measured: of the last epoch or of the best one on validation."""
-    watch_test: bool = False
-    """Also write down the test figures of each epoch. Nothing is chosen by them."""
-    mirror_views: bool = False
-    """Classify the mean of an image and its mirror image."""
+    def checked(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """What is set, as the model reads it."""
+        return self.settings_of.model_validate(settings).model_dump(exclude_unset=True)
 
 
 class Phase(Settings):
     """One stretch of training. What is not given is as in `train` and `loss`."""
 
     name: str = ""
+    """How it is called in curves and messages; `phase 1` and so on if not given."""
     epochs: Count
-    loss: dict[str, float] = Field(default_factory=dict)
-    train: dict[str, Any] = Field(default_factory=dict)
+    """Its length."""
+    loss: Annotated[dict[str, Any], SomeOf(LossSettings)] = Field(default_factory=dict)
+    """Weights that differ from those of `loss`."""
+    train: Annotated[dict[str, Any], SomeOf(PhaseTraining)] = Field(default_factory=dict)
+    """Settings that differ from those of `train`; they may also stand in the phase itself."""
     freeze: tuple[str, ...] = ()
     """Parts or layers that are held: `encoder`, `encoder[0:3]`, `classifier[2]`."""
     carry_on: bool = False
@@ -142,36 +100,62 @@ class Phase(Settings):
         """`{epochs: 20, lr: 0.001}` stands for `{epochs: 20, train: {lr: 0.001}}`."""
         if not isinstance(value, dict):
             return value
-        flat = {key for key in value if key in TrainSettings.model_fields and key != "epochs"}
-        kept = {key: entry for key, entry in value.items() if key not in flat}
-        return {**kept, "train": {**value.get("train", {}), **{k: value[k] for k in flat}}}
+        flat = {key: value[key] for key in value if key in FLAT}
+        kept = {key: entry for key, entry in value.items() if key not in FLAT}
+        train = value.get("train", {})
+        if not isinstance(train, dict):
+            return kept  # the field's own check says what is wrong with it
+        if twice := sorted(flat.keys() & train.keys()):
+            raise ValueError(f"{twice[0]} is given twice, in the phase and under its train")
+        return {**kept, "train": {**train, **flat}}
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """Its own settings and those of `train`."""
+        return [*cls.model_fields, *FLAT]
+
+
+FLAT = tuple(PhaseTraining.model_fields)
+"""Training settings that may stand in a phase itself."""
 
 
 class Recipe(Settings):
     """Everything that defines a run. Two runs of equal recipes on one device give equal weights."""
 
-    row: str
+    row: Annotated[str, AfterValidator(row_name)]
+    """Name; the run folder is `runs/<row>/seed-<n>`. That of a recipe file unless it is given."""
     study: str | None = None
+    """The study file that the row is from."""
     source: str | None = None
     """Id of the published system in the fact sheet, for instance S0-25."""
     title: str = ""
+    """One line about it."""
     constraint: str = "complete"
+    """The study's restriction on its data: few labels, unequal classes, blur."""
     notes: tuple[str, ...] = ()
     """What was chosen where the study is silent, and faults it is known to have."""
-    published: dict[str, float | None] = Field(default_factory=dict)
+    published: dict[str, Number | None] = Field(default_factory=dict)
+    """Figures that the study printed."""
     published_data: str | None = None
+    """The data set that they are of."""
     control_of: str | None = None
     """The faithful row that this row is the corrected or matched form of."""
 
     data: DataSettings = Field(default_factory=DataSettings)
+    """Which images, and how they are prepared."""
     network: NetworkSettings
+    """The network in the notation."""
     loss: LossSettings = Field(default_factory=LossSettings)
+    """Weights of the terms of the objective."""
     train: TrainSettings = Field(default_factory=TrainSettings)
+    """How the weights change."""
     phases: tuple[Phase, ...] = ()
     """Stretches of training in order; none means one that lasts all `train.epochs`."""
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    seeds: dict[str, int] = Field(default_factory=dict)
+    """How the trained network is measured."""
+    seed: Seed = 0
+    """Seed of everything that is drawn."""
+    seeds: dict[str, Seed] = Field(default_factory=dict, examples=["subset=1"])
     """Seeds of single streams: subset, split, weights, order, augmentation, noise."""
 
     @model_validator(mode="after")
@@ -180,8 +164,13 @@ class Recipe(Settings):
             raise ValueError(f"seeds.{unknown[0]}: no such stream; known: {', '.join(STREAMS)}")
         if self.network.decoder == "none" and self.network.classifier == "none":
             raise ValueError("network: without a decoder and a classifier nothing is trained")
-        for phase in self.resolved_phases():
-            where = f"phase {phase.name!r}: " if self.phases else ""
+        for index, phase in enumerate(self.resolved_phases()):
+            where = f"phases.{index}: " if self.phases else ""
+            if phase.train.nesterov and phase.train.optimizer == "sgd" and not phase.train.momentum:
+                raise ValueError(
+                    f"{where}train.nesterov=true is a form of momentum, and train.momentum is 0;"
+                    " set train.momentum=0.9, say, or train.nesterov=false"
+                )
             if phase.loss.beta > 0 and self.network.decoder == "none":
                 raise ValueError(
                     f"{where}loss.beta={phase.loss.beta:g} needs a decoder, and network.decoder is"
@@ -200,6 +189,11 @@ class Recipe(Settings):
                 f" {sum(p.epochs for p in self.phases)} epochs in all"
             )
         return self
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """Its settings, and the parts of a network, which may stand beside them."""
+        return [*cls.model_fields, *PARTS]
 
     def resolved_phases(self) -> tuple[ResolvedPhase, ...]:
         """The phases with every setting explicit."""

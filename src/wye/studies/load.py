@@ -12,9 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wye.errors import UsageError
 from wye.registry import suggest
+from wye.wording import shown, wording
 
 # What belongs to one row alone: a row that is `like` another doesn't take these over.
 OWN_KEYS = ("source", "title", "published", "notes", "control_of", "like")
+
+PARTS = ("encoder", "decoder", "classifier")
+"""Settings of `network` that may stand at the top of a recipe."""
 
 
 class Source(BaseModel):
@@ -58,9 +62,9 @@ def load_study(path: Path) -> Study:
     except yaml.YAMLError as error:
         raise UsageError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path.name}: {where}: {first['msg']}") from None
+        raise UsageError(f"{path.name}: {where}: {wording(first)}") from None
 
 
 @cache
@@ -85,12 +89,7 @@ def row_settings(name: str, among: dict[str, Study] | None = None) -> dict[str, 
     known = studies() if among is None else among
     study_name, _, row_name = name.partition("/")
     if study_name not in known or row_name not in known[study_name].rows:
-        names = [f"{key}/{row}" for key, study in known.items() for row in study.rows]
-        near = [row for row in names if row.startswith(f"{study_name}/")]
-        raise UsageError(
-            f"there is no row {name!r}; {suggest(name, near or sorted(known))}"
-            " (`wye list` shows every row)"
-        )
+        raise UsageError(_no_such_row(name, known))
     study = known[study_name]
     merged = merge(_chain(study, row_name, ()), {})
     row = study.rows[row_name]
@@ -99,6 +98,24 @@ def row_settings(name: str, among: dict[str, Study] | None = None) -> dict[str, 
     own["notes"] = [*study.notes, *row.get("notes", [])]
     header = {"row": name, "study": study_name, "published_data": published_data}
     return {**merged, **own, **header}
+
+
+def _no_such_row(name: str, known: dict[str, Study]) -> str:
+    if name in known:
+        some = [f"{name}/{row}" for row in known[name].rows][:3]
+        return (
+            f"{name} is a study; name one of its {len(known[name].rows)} rows, for instance"
+            f" {', '.join(some)} (`wye list {name}` shows all of them)"
+        )
+    names = [f"{key}/{row}" for key, study in known.items() for row in study.rows]
+    study, _, row = name.rpartition("/")
+    near = [other for other in names if other.startswith(f"{study}/")] if study else []
+    called = [other for other in names if row and other.endswith(f"/{row}")]
+    if called and not near:
+        wanted = f"did you mean {' or '.join(map(repr, called))}?"
+    else:
+        wanted = suggest(name, near or names)
+    return f"there is no row {shown(name)}; {wanted} (`wye list` shows every row)"
 
 
 def _chain(study: Study, row_name: str, seen: tuple[str, ...]) -> dict[str, Any]:
@@ -120,9 +137,10 @@ def _chain(study: Study, row_name: str, seen: tuple[str, ...]) -> dict[str, Any]
 def normalized(settings: dict[str, Any]) -> dict[str, Any]:
     """Spell out the short forms: `encoder` at the top, `data: cifar10`."""
     full = dict(settings)
-    for part in ("encoder", "decoder", "classifier"):
-        if part in full:
-            full["network"] = {**full.get("network", {}), part: full.pop(part)}
+    for part in PARTS:
+        network = full.get("network", {})
+        if part in full and isinstance(network, dict):
+            full["network"] = {**network, part: full.pop(part)}
     if isinstance(full.get("data"), str):
         full["data"] = {"name": full["data"]}
     return full

@@ -43,6 +43,14 @@ def _linear(settings: ScheduleSettings, epochs: float, share: float) -> float:
     return 1.0 + (1 / settings.end - 1.0) * done
 
 
+@RATES.register("cosine")
+def _half_cosine(settings: ScheduleSettings, epochs: float, share: float) -> float:
+    assert settings.warmup is not None and settings.end
+    if share < settings.warmup:
+        return share / settings.warmup
+    return _cosine(1.0, 1 / settings.end, (share - settings.warmup) / (1 - settings.warmup))
+
+
 def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
@@ -71,9 +79,11 @@ class Schedule:
         """The rate of step `step` of the phase, counted from 0."""
         if self.settings.kind == "plateau":
             return max(self.lr * self.factor, self.settings.floor or 0.0)
-        # The linear ramp starts half a step in: its first step would have rate 0 otherwise.
-        done = step + (0.5 if self.settings.kind == "linear" else 0.0)
-        rate = RATES.find(self.settings.kind)
+        # A ramp from zero starts half a step in: its first step would have rate 0 otherwise.
+        kind = self.settings.kind
+        ramp = kind == "linear" or (kind == "cosine" and bool(self.settings.warmup))
+        done = step + (0.5 if ramp else 0.0)
+        rate = RATES.find(kind)
         return self.lr * rate(self.settings, done / self.steps, done / (self.steps * self.epochs))
 
     def epoch_done(self, figure: float) -> None:

@@ -1,0 +1,195 @@
+"""The page of recipes: every setting with its type, default and meaning, from the models."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from wye.recipe.overrides import OVERRIDABLE, validated
+from wye.recipe.schedules import SETTINGS, ScheduleSettings
+from wye.recipe.schema import (
+    DataSettings,
+    EarlyStopping,
+    EvaluationSettings,
+    LossSettings,
+    NetworkSettings,
+    Phase,
+    Recipe,
+    TrainSettings,
+)
+from wye.studies.load import normalized
+from wye.wording import written
+
+Table = Callable[[Iterable[str], Iterable[Iterable[str]]], str]
+
+EXAMPLE = """\
+# mine.yaml
+title: A small network, autoencoder first
+data: {name: cifar10, augment: "flip > crop(4)"}
+encoder: "C'(32) > C(32)"
+classifier: "C(64) > L(128) > L'(classes)"
+train: {epochs: 10, lr: 0.05, momentum: 0.9, schedule: cosine}
+phases:
+  - {name: autoencoder, epochs: 4, loss: {alpha: 0}}
+  - {name: classifier, epochs: 6, loss: {beta: 0}, lr: 0.01, freeze: [encoder]}
+"""
+
+PARTS: dict[str, type[BaseModel]] = {
+    "data": DataSettings,
+    "network": NetworkSettings,
+    "loss": LossSettings,
+    "train": TrainSettings,
+    "train.early_stopping": EarlyStopping,
+    "train.schedule": ScheduleSettings,
+    "phases": Phase,
+    "evaluation": EvaluationSettings,
+}
+
+
+def recipes(table: Table) -> str:
+    """The page of recipes."""
+    validated(normalized({"row": "mine", **yaml.safe_load(EXAMPLE)}))
+    example = "".join(f"    {line}\n" for line in EXAMPLE.splitlines())
+    return f"""# Recipes
+
+A recipe is everything that defines a run. A row of a study is one; a file is one too:
+
+{example}
+    wye train mine.yaml
+
+What a file leaves out is at its default. `wye show ROW` prints a recipe with its network, and each
+run keeps its own, everything explicit, in `recipe.yaml`. `wye train` and `wye show` take a row, a
+recipe file, a run folder (the recipe that was carried out there) or a folder of images by class,
+which is trained by `wye/quick` under the name `own/<folder>`. Files larger than 1 MB are refused.
+
+This page is written by `make docs` from the models that check recipes.
+
+## Short forms
+
+- `encoder`, `decoder` and `classifier` may stand at the top instead of under `network`.
+- `data: cifar10` is short for `data: {{name: cifar10}}`.
+- A phase may hold settings of `train` directly: `{{epochs: 6, lr: 0.01}}` is short for
+  `{{epochs: 6, train: {{lr: 0.01}}}}`.
+- `schedule: cosine` is that kind with its defaults; a schedule with `every` and no `kind` is a step
+  schedule.
+- `early_stopping: 5` is short for `early_stopping: {{patience: 5}}`.
+
+## Overriding
+
+A setting is changed from outside by its path, joined by dots, and a value in YAML:
+
+    wye train joint/v4-l2 data=shapes train.epochs=10 network.decoder=none loss.beta=0
+
+Mappings are laid over what is there, key by key; lists such as `phases` and a schedule with another
+`kind` are replaced whole. Where `train.epochs` is overridden, step schedules and the lengths of
+phases are fitted to it, unless they are overridden too. These can be overridden; the rest says
+which recipe it is:
+
+{", ".join(f"`{name}`" for name in OVERRIDABLE)}
+
+In Python: `wye.train("joint/v4-l2", seed=1, train={{"epochs": 10}})`.
+
+## The recipe
+
+{_settings(Recipe, table)}
+
+{_parts(table)}
+
+## Environment
+
+- `WYE_CACHE`: the folder of what is kept between runs, above all the data sets, one file each. If
+  not set: `wye` in `$XDG_CACHE_HOME`, else `~/.cache/wye`.
+- `WYE_DATA`: folders that hold copies of data sets, separated as in `PATH`. They are searched
+  before `data`, `datasets`, `~/data`, `~/datasets`, `~/.keras/datasets` and
+  `/usr/share/datasets`, and all of these before anything is downloaded.
+"""
+
+
+def _parts(table: Table) -> str:
+    parts = []
+    for path, model in PARTS.items():
+        about = _about(model)
+        if model is ScheduleSettings:
+            about = f"{about}\n\n{_kinds(table)}"
+        parts.append(f"## `{path}`\n\n{about}\n\n{_settings(model, table)}")
+    return "\n\n".join(parts)
+
+
+def _about(model: type[BaseModel]) -> str:
+    """The first paragraph of a model's docstring."""
+    return " ".join((inspect.getdoc(model) or "").partition("\n\n")[0].split())
+
+
+def _kinds(table: Table) -> str:
+    """The kinds of schedule: their settings with the defaults, and what each does."""
+    text = (inspect.getdoc(ScheduleSettings) or "").partition("\n\n")[2]
+    meanings = {
+        found["kind"]: " ".join(found["meaning"].split())
+        for found in re.finditer(r"^(?P<kind>[\w-]+): (?P<meaning>.*(\n .*)*)", text, re.MULTILINE)
+    }
+    rows = [
+        (f"`{kind}`", ", ".join(f"`{k}: {_plain(v)}`" for k, v in own.items()), meanings[kind])
+        for kind, own in SETTINGS.items()
+    ]
+    return table(("kind", "its settings and their defaults", "the rate"), rows)
+
+
+def _settings(model: type[BaseModel], table: Table) -> str:
+    """A table of a model's settings."""
+    schema = model.model_json_schema()
+    rows = []
+    for name, field in model.model_fields.items():
+        entry = schema["properties"][name]
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if field.is_required():
+            shown = "needed"
+        elif default in ("", (), {}) or default is None or isinstance(default, BaseModel):
+            shown = "" if not isinstance(default, ScheduleSettings) else f"`{default.kind}`"
+        else:
+            shown = f"`{_plain(default)}`"
+        rows.append((f"`{name}`", _type(entry), shown, _sentence(field.description or "")))
+    return table(("setting", "type", "default", "meaning"), rows)
+
+
+def _plain(default: Any) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}".replace("e+0", "e") if isinstance(default, float) else written(default)
+
+
+def _type(entry: dict[str, Any]) -> str:
+    """A property of a JSON schema in words."""
+    if "anyOf" in entry:
+        return next(_type(one) for one in entry["anyOf"] if one.get("type") != "null")
+    if "$ref" in entry:
+        return "settings, below"
+    if "enum" in entry:
+        return ", ".join(f"`{choice}`" for choice in entry["enum"])
+    kind = entry.get("type")
+    if kind == "array":
+        return "list of settings, below" if "$ref" in entry["items"] else "list of text"
+    if kind == "object":
+        inner = entry.get("additionalProperties")
+        return f"name to {_type(inner)}" if isinstance(inner, dict) else "settings"
+    words = {"integer": "whole number", "number": "number", "string": "text"}
+    return f"{words.get(str(kind), 'true or false')}{_bounds(entry)}"
+
+
+def _bounds(entry: dict[str, Any]) -> str:
+    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
+    words["exclusiveMaximum"] = "below"
+    given = [
+        f"{word} {'2^63' if entry[key] == 2**63 else format(entry[key], ',')}"
+        for key, word in words.items()
+        if key in entry
+    ]
+    return f", {' and '.join(given)}" if given else ""
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

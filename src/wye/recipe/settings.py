@@ -1,0 +1,54 @@
+"""What every part of a recipe is made of: the base of its settings, and kinds of numbers."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+
+class Settings(BaseModel):
+    """Base of every part of a recipe: unknown keys are refused, values don't change.
+
+    The text under a field is its description in `docs/recipes.md`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """What may be written here, short forms included."""
+        return list(cls.model_fields)
+
+
+def _number(value: Any) -> Any:
+    # Python counts true as 1, and a person who writes it means something else.
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "it should be a number")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """Refuse true and false, and read 1e3, which YAML takes for text."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "it should be a whole number")
+    if isinstance(value, str) and "e" in value.lower():
+        with contextlib.suppress(ValueError, OverflowError):
+            return int(float(value)) if float(value).is_integer() else value
+    return value
+
+
+# The checks above come last in each: bounds that follow them are left out of the JSON schema.
+NUMBER = BeforeValidator(_number)
+WHOLE = BeforeValidator(_whole)
+
+Number = Annotated[float, Field(allow_inf_nan=False), NUMBER]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), NUMBER]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), NUMBER]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NUMBER]
+
+Count = Annotated[int, Field(gt=0, le=1_000_000), WHOLE]
+ImageSize = Annotated[int, Field(ge=4, le=1024), WHOLE]
+Seed = Annotated[int, Field(ge=0, lt=2**63), WHOLE]

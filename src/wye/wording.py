@@ -1,0 +1,69 @@
+"""What is said of a value that doesn't fit: the wording that recipes and the notation share."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+WIDTH = 60
+
+_KINDS = {
+    "bool": "it should be true or false",
+    "dict": "it should hold settings",
+    "float": "it should be a number",
+    "int": "it should be a whole number",
+    "list": "it should be a list",
+    "model": "it should hold settings",
+    "string": "it should be text",
+    "tuple": "it should be a list",
+}
+
+
+class _Short(reprlib.Repr):
+    """`repr` that looks at no more of a value than it shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxlong = self.maxstring = self.maxother = WIDTH
+
+    def repr_bool(self, value: bool, level: int) -> str:
+        return "true" if value else "false"
+
+    def repr_NoneType(self, value: None, level: int) -> str:  # noqa: N802
+        return "null"
+
+
+def shown(value: Any) -> str:
+    """A value as a message repeats it, cut to about 60 characters."""
+    text = _Short().repr(value)
+    return text if len(text) <= WIDTH + 2 else f"{text[:WIDTH]}…"
+
+
+def written(default: Any) -> str:
+    """A default as a line or a file would have it; `auto` for one that depends on others."""
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return "auto" if default is None else str(default)
+
+
+def wording(error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors in plain English, without the value and its place."""
+    kind = error["type"]
+    if kind == "missing":
+        return "this setting is needed"
+    if kind == "literal_error":
+        choices = error["ctx"]["expected"].replace("'", "")
+        return f"it should be {'one of ' if ',' in choices else ''}{choices}"
+    if kind == "invalid_key":
+        return "the name of a setting should be text"
+    if kind == "string_too_short":
+        return "it should not be empty"
+    family, _, fault = kind.partition("_")
+    if family in _KINDS and fault in ("type", "parsing", "parsing_size", "from_float"):
+        return _KINDS[family]
+    if kind == "model_attributes_type":
+        return _KINDS["model"]
+    message: str = error["msg"].removeprefix("Value error, ")
+    return message.replace("Input should be", "it should be")
