@@ -39,6 +39,7 @@ def train(
     from wye.api import train_recipe
     from wye.cli.progress import Progress
     from wye.errors import UsageError
+    from wye.runs.folder import default_folder
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
     from wye.recipe.schema import Recipe
@@ -50,6 +51,8 @@ def train(
         settings["seed"] = seed
     recipe: Recipe = resolve(row, settings)
     command = _command(row, overrides or [], recipe.seed, max_steps)
+    place = f" --out {shlex.quote(str(out))}" if out is not None else ""
+    go_on = f"{command}{place} --resume"
     try:
         with Progress(recipe) as progress:
             run = train_recipe(
@@ -62,9 +65,13 @@ def train(
                 command=command,
             )
     except KeyboardInterrupt:
-        place = f" --out {shlex.quote(str(out))}" if out is not None else ""
-        print(f"wye: interrupted; to go on: {command}{place} --resume", file=sys.stderr)
+        print(f"wye: interrupted; to go on: {go_on}", file=sys.stderr)
         raise typer.Exit(130) from None
+    except OSError:
+        place_of_run = out or default_folder(recipe)
+        if (place_of_run / "last.ckpt").exists():
+            print(f"wye: the epochs done are kept; to go on: {go_on}", file=sys.stderr)
+        raise
     if json:
         print_json(run.result)
     else:

@@ -134,10 +134,10 @@ def _refit(
         schedule = before.train.schedule.fitted(share)
         if schedule != before.train.schedule:
             logger.info(
-                "schedule refitted to %d epochs: %s becomes %s",
+                "schedule refitted to %d epochs: %s instead of %s",
                 after,
-                before.train.schedule,
                 schedule,
+                before.train.schedule,
             )
         settings["train"] = {
             **settings["train"],

@@ -83,8 +83,7 @@ class ScheduleSettings(Settings):
         return self.model_copy(update={"every": self.every * share})
 
     def __str__(self) -> str:
-        settings = [f"{key} {getattr(self, key):g}" for key in SETTINGS[self.kind]]
-        return f"{self.kind} ({', '.join(settings)})" if settings else self.kind
+        return f"steps of {self.every:g} epochs" if self.kind == "step" else self.kind
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
