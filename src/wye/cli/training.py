@@ -39,10 +39,10 @@ def train(
     from wye.api import train_recipe
     from wye.cli.progress import Progress
     from wye.errors import UsageError
-    from wye.runs.folder import default_folder
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
     from wye.recipe.schema import Recipe
+    from wye.runs.folder import default_folder
 
     if out is not None and (not str(out).strip(".") or (out.exists() and not out.is_dir())):
         raise UsageError(f"--out {str(out)!r}: it should be a folder of the run's own")
