@@ -205,6 +205,14 @@ def test_he_initialisation_has_the_deviation_of_he() -> None:
     assert weight.std().item() == pytest.approx(math.sqrt(2 / (64 * 9)), rel=0.02)
 
 
+def test_glorot_initialisation_has_the_bounds_of_glorot() -> None:
+    lines = NetworkSettings(encoder="C'(64) > C'(32)", classifier="L'(10)", init="glorot")
+    layer = build_network(lines, (3, 8, 8), 10).encoder.layers[1].layer
+    bound = math.sqrt(6 / (64 * 9 + 32 * 9))
+    assert bound * 0.99 < layer.weight.abs().max().item() <= bound
+    assert layer.bias.abs().sum() == 0
+
+
 def test_dirac_initialisation_hands_channels_on() -> None:
     lines = NetworkSettings(
         encoder="C'(6, act=none, bias=no)", classifier="L'(10)", decoder="none", init="dirac"

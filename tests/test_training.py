@@ -503,3 +503,36 @@ def test_a_cosine_schedule_may_begin_with_a_ramp() -> None:
     assert rates[20:] == sorted(rates[20:], reverse=True)
     assert rates[59] + rates[60] == pytest.approx(1.0, abs=1e-5), "half-way down in the middle"
     assert 0 < rates[-1] < 1e-3
+
+
+def test_single_classes_can_be_limited_and_made_up_for() -> None:
+    settings = DataSettings(validation=0.2, limit={"b": 10})
+    data = prepare(tiny_set(), settings, Streams(0))
+    assert torch.bincount(data.train.labels).tolist() == [16, 8, 16]
+    balanced = prepare(
+        tiny_set(), settings.model_copy(update={"balance": "oversample"}), Streams(0)
+    )
+    assert torch.bincount(balanced.train.labels).tolist() == [16, 16, 16]
+    # Every image is still there, those of the small class exactly twice, and none held out is.
+    rows = balanced.train.pixels.flatten(1)
+    _, counts = rows[balanced.train.labels == 1].unique(dim=0, return_counts=True)
+    assert counts.tolist() == [2] * 8
+    assert data.validation is not None
+    held = {tuple(row) for row in data.validation.pixels.flatten(1).tolist()}
+    assert not held & {tuple(row) for row in rows.tolist()}
+    with pytest.raises(UsageError, match=r"data.limit: no class 'd'; known: a, b, c"):
+        prepare(tiny_set(), DataSettings(limit={"d": 1}), Streams(0))
+
+
+def test_oversampling_repeats_as_evenly_as_it_can() -> None:
+    """Every class is filled to the largest; no image stands two times more often than another."""
+    labels = torch.tensor([0] * 10 + [1] * 4 + [2] * 7)
+    pixels = torch.arange(21, dtype=torch.uint8).view(21, 1, 1, 1).expand(21, 1, 4, 4).contiguous()
+    images = Images(pixels, labels)
+    dataset = DataSet("uneven", ("a", "b", "c"), images, images)
+    data = prepare(dataset, DataSettings(validation=0, balance="oversample"), Streams(1))
+    assert torch.bincount(data.train.labels).tolist() == [10, 10, 10]
+    times = torch.bincount(data.train.pixels[:, 0, 0, 0].int(), minlength=21)
+    assert times[:10].tolist() == [1] * 10
+    assert set(times[10:14].tolist()) == {2, 3}
+    assert set(times[14:].tolist()) == {1, 2}

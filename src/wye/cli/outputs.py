@@ -165,7 +165,7 @@ def embed(
     opened = Run(run)
     model = Model.of(opened, weights)
     settings = opened.recipe.data.model_copy(
-        update={"name": data, "validation": 0.0, "per_class": None}
+        update={"name": data, "validation": 0.0, "per_class": None, "limit": {}, "balance": "none"}
     )
     prepared = prepare(
         load(data, image_size=settings.image_size or model.shape[1]), settings, Streams(0)

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from wye.data.images import DataSet, Images
 from wye.data.transforms import Transform, pipeline
+from wye.errors import UsageError
 from wye.notation import NotationError
 from wye.recipe.schema import DataSettings
+from wye.registry import suggest
 from wye.streams import Streams
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -90,11 +92,12 @@ class Prepared:
 def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepared:
     """The parts and transformations of a run.
 
-    The subset (`per_class`) is drawn from stream `subset`, the validation part from stream `split`,
-    both by class, so that parts keep the proportions of the classes.
+    The subset (`per_class`, `limit`) is drawn from stream `subset`, the validation part from stream
+    `split`, both by class, so that parts keep the proportions of the classes.
 
     Raises:
         NotationError: a line of transformations cannot be read.
+        UsageError: `limit` names a class that isn't there.
     """
     lines = {name: getattr(settings, name) for name in ("prepare", "augment", "corrupt")}
     steps = {name: _pipeline(name, text) for name, text in lines.items()}
@@ -107,12 +110,14 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
             for name, part in (("train", train), ("test", test))
         )
     published_train = train.pixels
-    if settings.per_class is not None:
-        kept = _by_class(train.labels, settings.per_class, streams.generator("subset"))
-        train = train.take(torch.cat(kept).sort().values)
+    if settings.per_class is not None or settings.limit:
+        most = _most_of_each(dataset.classes, settings)
+        train = train.take(_subset(train.labels, most, streams.generator("subset")))
     validation = None
     if settings.validation > 0:
         train, validation = _split(train, settings.validation, streams.generator("split"))
+    if settings.balance == "oversample":
+        train = train.take(_oversampled(train.labels, streams.generator("subset", "oversample")))
     normalization = _normalization(settings.normalize, train.pixels)
     unit = _normalization("none", train.pixels)
     return Prepared(
@@ -152,13 +157,37 @@ def with_channels(images: Images, channels: int) -> Images:
     return Images(grey.round_().to(torch.uint8), images.labels)
 
 
-def _by_class(labels: Tensor, count: int, generator: torch.Generator) -> list[Tensor]:
-    """Up to `count` indices of each class, drawn without replacement."""
+def _most_of_each(classes: tuple[str, ...], settings: DataSettings) -> list[int | None]:
+    """How many training images of each class are kept; None for all of them."""
+    if unknown := sorted(set(settings.limit) - set(classes)):
+        raise UsageError(f"data.limit: no class {unknown[0]!r}; {suggest(unknown[0], classes)}")
+    return [settings.limit.get(name, settings.per_class) for name in classes]
+
+
+def _subset(labels: Tensor, most: list[int | None], generator: torch.Generator) -> Tensor:
+    """Indices, in order, of up to `most[c]` images of class c, drawn without replacement."""
     chosen = []
     for label in labels.unique():
         members = (labels == label).nonzero().flatten()
-        chosen.append(members[torch.randperm(len(members), generator=generator)[:count]])
-    return chosen
+        order = torch.randperm(len(members), generator=generator)
+        chosen.append(members[order[: most[int(label)]]])
+    return torch.cat(chosen).sort().values
+
+
+def _oversampled(labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Indices that hold every image once and those of smaller classes as often as it takes.
+
+    Whole copies first, then a draw without replacement: with half as many images as the largest
+    class each is there twice, as in study S0.
+    """
+    largest = int(torch.bincount(labels).max())
+    chosen = []
+    for label in labels.unique():
+        members = (labels == label).nonzero().flatten()
+        copies, rest = divmod(largest, len(members))
+        drawn = members[torch.randperm(len(members), generator=generator)[:rest]]
+        chosen += [members.repeat(copies), drawn]
+    return torch.cat(chosen).sort().values
 
 
 def _split(

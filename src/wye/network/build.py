@@ -127,6 +127,15 @@ def _he(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight)
 
 
+def _glorot(network: nn.Module) -> None:
+    """Keras's initial values: Glorot's uniform weights, biases of zero (study S3)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 def _dirac(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size[0] > 1:
@@ -138,5 +147,6 @@ def _dirac(network: nn.Module) -> None:
 INITIALISERS: Mapping[str, Callable[[nn.Module], None]] = {
     "default": _default,
     "he": _he,
+    "glorot": _glorot,
     "dirac": _dirac,
 }

@@ -33,6 +33,11 @@ class DataSettings(Settings):
     """A data set by name, or the path of a folder of images by class."""
     per_class: Count | None = None
     """Keep this many training images of each class; all of them if not given."""
+    limit: dict[str, Count] = Field(default_factory=dict)
+    """Keep at most this many training images of single classes: `{bird: 2500}`."""
+    balance: Literal["none", "oversample"] = "none"
+    """oversample: repeat training images of the smaller classes, after the validation part is taken
+    off, until each class has as many as the largest."""
     validation: Annotated[float, Field(ge=0, le=0.5), NUMBER] = 0.05
     """Share of the training images held out, stratified, to watch training."""
     channels: Annotated[Literal[1, 3], BeforeValidator(_no_truth)] | None = None
@@ -60,7 +65,7 @@ class NetworkSettings(Settings):
     """A line, `mirror` to derive it from the encoder, or `none`."""
     classifier: str = "none"
     """A line or `none`; the word `classes` in it stands for the number of classes."""
-    init: Literal["default", "he", "dirac"] = "default"
+    init: Literal["default", "he", "glorot", "dirac"] = "default"
     """First weights: PyTorch's, He's normal ones, or convolutions that pass their input on."""
 
 
