@@ -19,6 +19,7 @@ import pytest
 import torch
 import yaml
 from filelock import FileLock
+from PIL import Image
 
 import wye
 import wye.recipe
@@ -187,8 +188,6 @@ def test_without_a_part_its_figures_are_absent(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_images_is_trained_by_its_path(tmp_path: Path) -> None:
-    from PIL import Image
-
     generator = np.random.default_rng(0)
     for name, colour in (("red", 0), ("blue", 2)):
         (tmp_path / "images" / name).mkdir(parents=True)
@@ -286,6 +285,16 @@ def test_an_interrupted_first_epoch_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         wye.train(small(), out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_hardly_meant_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "images" / "only").mkdir(parents=True)
+    for index in range(6):
+        Image.new("RGB", (32, 32), (40 * index, 0, 0)).save(tmp_path / f"images/only/{index}.png")
+    recipe = wye.recipe.resolve(str(tmp_path / "images"))
+    wye.train(recipe, out=tmp_path / "run", max_steps=1)
+    assert "has one class, so every accuracy will be 100 %" in caplog.text
+    assert "no image is held out for validation" in caplog.text
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:

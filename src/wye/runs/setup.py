@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +19,8 @@ from wye.streams import Streams
 from wye.training.freezing import freeze
 
 WHITENING_IMAGES = 2000
+
+logger = logging.getLogger("wye")
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,23 @@ def set_up(recipe: Recipe) -> Setup:
     )
     check_range(network, data.targets.range)
     setup = Setup(recipe, data, network, streams)
+    _warn(setup)
     for phase in recipe.resolved_phases():
         _rehearse(setup, phase)
     freeze(network, ())
     return setup
+
+
+def _warn(setup: Setup) -> None:
+    """Say what is allowed and hardly meant."""
+    recipe, data = setup.recipe, setup.data
+    if len(data.classes) == 1 and recipe.network.classifier != "none":
+        logger.warning("%s has one class, so every accuracy will be 100 %%", data.name)
+    if recipe.data.validation > 0 and data.validation is None:
+        logger.warning(
+            "no image is held out for validation: the classes have too few for data.validation=%g",
+            recipe.data.validation,
+        )
 
 
 @torch.no_grad()
