@@ -86,9 +86,11 @@ A setting is changed from outside by its path, joined by dots, and a value in YA
     wye train joint/v4-l2 data=shapes train.epochs=10 network.decoder=none loss.beta=0
 
 Mappings are laid over what is there, key by key; lists such as `phases` and a schedule with another
-`kind` are replaced whole. Where `train.epochs` is overridden, step schedules and the lengths of
-phases are fitted to it, unless they are overridden too. These can be overridden; the rest says
-which recipe it is:
+`kind` are replaced whole. Where `train.epochs` is overridden,
+schedules and the lengths of phases are fitted to it, unless they are overridden too: a step
+schedule is stretched over more epochs, and becomes a straight line to nought over fewer.
+
+These can be overridden; the rest says which recipe it is:
 
 {", ".join(f"`{name}`" for name in OVERRIDABLE)}
 

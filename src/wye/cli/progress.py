@@ -132,7 +132,10 @@ class Progress:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    if value is None:
+        return "-"
+    # Squared errors of pixels in [0, 1] are small.
+    return f"{value:.4f}" if value < 1 else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:
