@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from wye.cli import main
+from wye.recipe import resolve
 from wye.recipe.schema import Recipe
 from wye.studies import row_names
 
@@ -69,6 +71,28 @@ def test_list_shows_what_was_measured_and_nothing_else(wye: Any) -> None:
     assert wye("train", *TINY, "--max-steps", "2").status == 0
     measured = {e["row"]: e["measured"] for e in json.loads(wye("list", "--json").out)}
     assert measured["joint/v4-l2"] == {}  # other data, other network: another system
+
+
+def test_list_has_mean_and_spread_over_the_seeds_of_a_row_as_it_stands(wye: Any) -> None:
+    def leave_run(row: str, seed: int, accuracy: float, **changes: Any) -> None:
+        recipe = resolve(row, {"seed": seed, **changes}).model_dump(mode="json")
+        recipe["train"]["precision"] = "bf16"
+        del recipe["data"]["balance"]  # a setting that an older version didn't have
+        folder = Path(f"runs/{row}/{seed}-{accuracy}")
+        folder.mkdir(parents=True)
+        (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+        result = {"status": "complete", "test": {"accuracy": accuracy, "confusion": [[1]]}}
+        (folder / "result.json").write_text(json.dumps(result))
+
+    leave_run("joint/v1", 0, 0.58)
+    leave_run("joint/v1", 1, 0.60)
+    leave_run("joint/v1", 2, 0.99, loss={"beta": 0.5})  # another system
+    measured = {e["row"]: e["measured"] for e in json.loads(wye("list", "joint", "--json").out)}
+    found = measured.pop("joint/v1")["accuracy"]
+    assert (found["mean"], found["n"]) == (pytest.approx(0.59), 2)
+    assert found["sd"] == pytest.approx(0.0141421, rel=1e-4)
+    assert not any(measured.values())
+    assert "59.00 % ± 1.41 % (n=2)" in wye("list", "joint").out
 
 
 def test_show_has_the_network_layer_by_layer(wye: Any) -> None:

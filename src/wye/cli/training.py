@@ -26,7 +26,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Run folder.", show_default="runs/<study>/<row>/seed-<n>"),
+        typer.Option(help="Run folder.", show_default="runs/<row>/seed-<n>"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run there.")] = False,
     device: Device = "auto",

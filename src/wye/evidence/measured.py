@@ -12,7 +12,9 @@ import yaml
 
 from wye.errors import UsageError
 from wye.metrics import METRICS, spread
-from wye.recipe import recipe_from_row
+from wye.recipe import Recipe, recipe_from_row
+from wye.recipe.overrides import validated
+from wye.studies import row_names
 
 logger = logging.getLogger("wye")
 
@@ -27,15 +29,14 @@ def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
     for path in sorted(root.glob("**/result.json")):
         try:
             result = json.loads(path.read_text())
-            stored = yaml.safe_load((path.parent / "recipe.yaml").read_text())
-            row = recipe_from_row(stored["row"]).model_dump(mode="json")
-            if result["status"] != "complete" or not _as_in_study(stored, row):
+            recipe = validated(yaml.safe_load((path.parent / "recipe.yaml").read_text()))
+            if result["status"] != "complete" or not _as_in_study(recipe):
                 continue
             for name in METRICS:
                 if name in result["test"]:
-                    values[stored["row"]][name].append(float(result["test"][name]))
+                    values[recipe.row][name].append(float(result["test"][name]))
         except UsageError:
-            continue  # a row of no study
+            continue  # of settings that are no recipe any more
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
             logger.warning("%s is damaged; it is left out", path.parent)
     return {
@@ -44,8 +45,12 @@ def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
     }
 
 
-def _as_in_study(stored: dict[str, Any], row: dict[str, Any]) -> bool:
+def _as_in_study(recipe: Recipe) -> bool:
     """Whether a run's recipe is its row's, but for the seed and the precision."""
+    if recipe.row not in row_names():
+        return False
+    row = recipe_from_row(recipe.row)
     settings = ("data", "network", "loss", "phases", "evaluation", "seeds")
-    same = all(stored[key] == row[key] for key in settings)
-    return same and {**stored["train"], "precision": ""} == {**row["train"], "precision": ""}
+    same = all(getattr(recipe, key) == getattr(row, key) for key in settings)
+    train = recipe.train.model_copy(update={"precision": row.train.precision})
+    return same and train == row.train
