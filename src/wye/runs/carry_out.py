@@ -61,23 +61,23 @@ def carry_out(
     """
     if max_steps is not None and max_steps < 1:
         raise UsageError(f"max_steps={max_steps}: it should be at least 1")
-    begun = folder.holds_run
-    if begun:
-        stored = _stored(folder, resume)
-        recipe = _same_recipe(recipe, stored.recipe, folder)
-        if stored.result is not None and stored.result["status"] == "complete":
-            logger.info("%s is finished; nothing to do", folder.path)
-            return stored
-    clock = time.perf_counter()
-    setup = set_up(recipe)
-    network = channels_last(setup.network.to(device))
-    precision = choose_precision(recipe.train.precision, network, device)
-    train_settings = recipe.train.model_copy(update={"precision": precision})
-    recipe = recipe.model_copy(update={"train": train_settings})
-    data = setup.data.to(device)
-    data_seconds = time.perf_counter() - clock
-    with _claimed(folder, resume):
-        if not begun:
+    if (finished := _finished(recipe, folder, resume)) is not None:
+        return finished
+    with _claimed(folder):
+        # Another process may have begun, or finished, while this one came to hold the folder.
+        if (finished := _finished(recipe, folder, resume)) is not None:
+            return finished
+        clock = time.perf_counter()
+        if folder.holds_run:
+            recipe = _same_recipe(recipe, Run(folder.path).recipe, folder)
+        setup = set_up(recipe)
+        network = channels_last(setup.network.to(device))
+        precision = choose_precision(recipe.train.precision, network, device)
+        train_settings = recipe.train.model_copy(update={"precision": precision})
+        recipe = recipe.model_copy(update={"train": train_settings})
+        data = setup.data.to(device)
+        data_seconds = time.perf_counter() - clock
+        if not folder.holds_run:
             folder.write_recipe(recipe)
         if not (folder.path / "environment.json").exists():
             folder.write_json("environment.json", environment(device, precision, command))
@@ -98,30 +98,40 @@ def carry_out(
     return Run(folder.path)
 
 
-def _stored(folder: RunFolder, resume: bool) -> Run:
+def _finished(recipe: Recipe, folder: RunFolder, resume: bool) -> Run | None:
+    """The run in the folder if it is this one and complete; None if there is something to do."""
+    if not folder.holds_run:
+        return None
     if not resume:
         raise UsageError(
             f"{folder.path} holds a run already; --resume goes on with it, --out DIR puts another"
             " one elsewhere"
         )
-    return Run(folder.path)
+    stored = Run(folder.path)
+    _same_recipe(recipe, stored.recipe, folder)
+    if stored.result is None or stored.result["status"] != "complete":
+        return None
+    logger.info("%s is finished; nothing to do", folder.path)
+    return stored
 
 
 @contextlib.contextmanager
-def _claimed(folder: RunFolder, resume: bool) -> Iterator[None]:
+def _claimed(folder: RunFolder) -> Iterator[None]:
     """The folder, made and held by this process alone, and cleared if nothing came of the run."""
     missing = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
-    folder.create()
+    folder.path.mkdir(parents=True, exist_ok=True)
     mark = folder.path / ".lock"
     lock = FileLock(mark, timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise UsageError(f"another process is training in {folder.path}") from None
+    except OSError:
+        _clear(folder, missing)
+        raise
     begun = folder.holds_run
     try:
-        if begun and not resume:
-            _stored(folder, resume)
+        folder.sweep()
         yield
     except BaseException as error:
         kept = (folder.path / "last.ckpt").exists()
@@ -140,10 +150,11 @@ def _claimed(folder: RunFolder, resume: bool) -> Iterator[None]:
 
 def _clear(folder: RunFolder, missing: list[Path]) -> None:
     """Remove what a run wrote, and the folders that were made for it."""
-    for path in folder.written():
-        path.unlink(missing_ok=True)
-    (folder.path / ".lock").unlink(missing_ok=True)
-    shutil.rmtree(folder.figures, ignore_errors=True)
+    if folder.path in missing:
+        shutil.rmtree(folder.path, ignore_errors=True)
+    else:
+        for path in folder.written():
+            path.unlink(missing_ok=True)
     for path in missing:
         with contextlib.suppress(OSError):
             path.rmdir()

@@ -55,13 +55,8 @@ class RunFolder:
         weights = ("model.safetensors", "best.safetensors", "last.ckpt")
         return [self.path / name for name in (*names, *weights)]
 
-    def create(self) -> None:
-        """Make the folder; what a killed process left half-written is removed.
-
-        Raises:
-            OSError: it cannot be made or written to.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
+    def sweep(self) -> None:
+        """Remove what a killed process left half-written; only for whoever holds the folder."""
         for leftover in self.path.glob(f".*{PARTIAL}"):
             leftover.unlink(missing_ok=True)
 
