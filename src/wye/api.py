@@ -60,8 +60,8 @@ def train(
     return train_recipe(recipe, out=place, device=device, resume=resume, max_steps=max_steps)
 
 
-def load(run: Path | str | Run, which: str = "last") -> Model:
-    """The trained model of a run folder, with the weights of its `last` or `best` epoch.
+def load(run: Path | str | Run, which: str = "selected") -> Model:
+    """The trained model of a run folder, with the weights of its `selected` or `best` epoch.
 
     Raises:
         UsageError: the folder holds no finished run.

@@ -17,6 +17,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wye"
 
 
+def usual_mode() -> int:
+    """The mode of a new file under the process's mask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
 def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> None:
     """Write `path` so that a reader, or a crash, never meets a part of it.
 
@@ -37,9 +44,7 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> Non
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
         # mkstemp makes files only their owner can read; a run folder is meant to be shared.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(usual_mode())
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)

@@ -66,7 +66,8 @@ def print_result(run: Run) -> None:
     """A run's test figures beside the published ones."""
     assert run.result is not None
     recipe, test = run.recipe, run.result["test"]
-    comparable = recipe.published_data == recipe.data.name
+    complete = run.result["status"] == "complete"
+    comparable = complete and recipe.published_data == recipe.data.name
     published = recipe.published if comparable else {}
     rows = []
     for name in shown_metrics({**published, **test}):
@@ -99,6 +100,6 @@ def print_result(run: Run) -> None:
         f" at {run.result['images_per_second']:,.0f} images/s ({run.result['device']},"
         f" {run.result['precision']}), {seconds['total']:.0f} s in all"
     )
-    if run.result["status"] != "complete":
+    if not complete:
         print("training was cut short by --max-steps")
     print(f"run folder: {run.path}")

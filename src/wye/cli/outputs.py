@@ -12,7 +12,8 @@ from wye.cli.output import Json, figure, print_json, print_table, shown_metrics
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Weights = Annotated[
-    Literal["last", "best"], typer.Option(help="Weights of the last or of the best epoch.")
+    Literal["selected", "best"],
+    typer.Option(help="Weights of the epoch that the recipe selects, or of the best."),
 ]
 
 
@@ -24,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("embed")(embed)
 
 
-def evaluate(run: RunPath, weights: Weights = "last", json: Json = False) -> None:
+def evaluate(run: RunPath, weights: Weights = "selected", json: Json = False) -> None:
     """Measure a run's network again on its test images, and the classes one by one."""
     from wye.evaluation import measure
     from wye.runs.folder import Run
@@ -47,7 +48,8 @@ def evaluate(run: RunPath, weights: Weights = "last", json: Json = False) -> Non
         print_json({"row": opened.recipe.row, "weights": weights, "test": figures})
         return
     lines = [(name, figure(name, figures[name])) for name in shown_metrics(figures)]
-    title = f"{opened.recipe.row} on {setup.data.name}, {weights} epoch"
+    epoch = opened.recipe.evaluation.selection if weights == "selected" else weights
+    title = f"{opened.recipe.row} on {setup.data.name}, {epoch} epoch"
     print_table([("test", "left"), ("measured", "right")], lines, title=title)
     if "per_class" in figures:
         columns = [("class", "left"), ("precision", "right"), ("recall", "right")]
@@ -71,7 +73,7 @@ def reconstruct(
         list[Path] | None, typer.Argument(help="Image files; test images if none are given.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("reconstructions.png"),
-    weights: Weights = "last",
+    weights: Weights = "selected",
 ) -> None:
     """Draw images, their reconstructions and the errors."""
     import torch
@@ -98,7 +100,7 @@ def reconstruct(
 def predict(
     run: RunPath,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    weights: Weights = "last",
+    weights: Weights = "selected",
     json: Json = False,
 ) -> None:
     """Name the class of images."""
@@ -149,7 +151,7 @@ def embed(
     run: RunPath,
     data: Annotated[str, typer.Argument(help="A data set by name, or a folder of images.")],
     out: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("embedding.npz"),
-    weights: Weights = "last",
+    weights: Weights = "selected",
 ) -> None:
     """Write the latent codes of a data set: arrays `train`, `test` and their labels."""
     import numpy as np

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from wye.data.catalog import Parts, Source
 from wye.data.images import DataSet, Images
 from wye.errors import MachineError
-from wye.files import cache_folder
+from wye.files import cache_folder, usual_mode
 
 log = logging.getLogger("wye")
 
@@ -86,7 +86,7 @@ def write(source: Source, parts: Parts, way: str, scratch: Path) -> Path:
     try:
         save_file(tensors, growing, metadata)
         # safetensors writes for the owner alone; a shared cache follows the folder's users.
-        growing.chmod(0o666 & ~_umask())
+        growing.chmod(usual_mode())
         os.replace(growing, path)
     except (OSError, SafetensorError) as error:
         raise _unwritable(error) from error
@@ -127,13 +127,6 @@ def working(source: Source) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
     finally:
         lock.release()
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _unwritable(error: Exception) -> MachineError:

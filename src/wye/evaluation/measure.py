@@ -33,14 +33,12 @@ class Answer:
         logits: `(N, classes)` in fp32, None without a classifier.
         originals: `(N, C, H, W)` in [0, 1]: what the decoder should have given.
         reconstructions: the same of what it gave, de-normalised and clamped; None without one.
-        latent: the encoder's output, flattened to `(N, K)`.
     """
 
     labels: Tensor
     logits: Tensor | None
     originals: Tensor
     reconstructions: Tensor | None
-    latent: Tensor
 
 
 @torch.inference_mode()
@@ -75,7 +73,6 @@ def answers(
             reconstructions=None
             if output.reconstruction is None
             else data.targets.undo(output.reconstruction),
-            latent=output.latent.float().flatten(1),
         )
 
 

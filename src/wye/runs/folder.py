@@ -165,14 +165,14 @@ class Run:
         )
         return lines
 
-    def weights(self, which: str = "last") -> dict[str, Tensor]:
-        """The state dict of the last or the best epoch.
+    def weights(self, which: str = "selected") -> dict[str, Tensor]:
+        """The state dict of the selected epoch (`evaluation.selection`) or of the best one.
 
         Raises:
             UsageError: there is no such file, for instance no best epoch without validation.
             MachineError: the file is damaged.
         """
-        path = self.path / {"last": "model.safetensors", "best": "best.safetensors"}[which]
+        path = self.path / {"selected": "model.safetensors", "best": "best.safetensors"}[which]
         if not path.exists():
             raise UsageError(f"{self.path} has no {path.name}")
         try:

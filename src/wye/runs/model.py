@@ -47,8 +47,8 @@ class Model:
         self.network: Network = network.eval().requires_grad_(False)
 
     @classmethod
-    def of(cls, run: Run, which: str = "last") -> Model:
-        """The model of a finished run, with the weights of its last or best epoch."""
+    def of(cls, run: Run, which: str = "selected") -> Model:
+        """The model of a finished run, with the weights of its selected or best epoch."""
         return cls(run.config, run.weights(which))
 
     def predict_proba(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:

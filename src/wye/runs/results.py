@@ -17,11 +17,10 @@ def evaluate(
     """Measure a trained network, keep its weights, and return what `result.json` shall hold."""
     recipe, network, data = setup.recipe, trainer.network, trainer.data
     described = describe(network)
-    folder.write_weights("model.safetensors", network.state_dict())
     best = next((line for line in reversed(history) if line["best"]), None)
     if recipe.evaluation.selection == "best" and best is not None:
         network.load_state_dict(Run(folder.path).weights("best"))
-        folder.write_weights("model.safetensors", network.state_dict())
+    folder.write_weights("model.safetensors", network.state_dict())
     measured = {
         part: measure(
             network,
