@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import yaml
+from markup import cell, table
 from pydantic import BaseModel
 
 from wye.recipe.overrides import OVERRIDABLE, validated
@@ -16,16 +16,16 @@ from wye.recipe.schema import (
     DataSettings,
     EarlyStopping,
     EvaluationSettings,
+    FeatureSettings,
     LossSettings,
     NetworkSettings,
     Phase,
     Recipe,
     TrainSettings,
+    TransferSettings,
 )
 from wye.studies.load import normalized
 from wye.wording import written
-
-Table = Callable[[Iterable[str], Iterable[Iterable[str]]], str]
 
 EXAMPLE = """\
 # mine.yaml
@@ -43,15 +43,17 @@ PARTS: dict[str, type[BaseModel]] = {
     "data": DataSettings,
     "network": NetworkSettings,
     "loss": LossSettings,
+    "loss.features": FeatureSettings,
     "train": TrainSettings,
     "train.early_stopping": EarlyStopping,
     "train.schedule": ScheduleSettings,
     "phases": Phase,
     "evaluation": EvaluationSettings,
+    "transfer": TransferSettings,
 }
 
 
-def recipes(table: Table) -> str:
+def recipes() -> str:
     """The page of recipes."""
     validated(normalized({"row": "mine", **yaml.safe_load(EXAMPLE)}))
     example = "".join(f"    {line}\n" for line in EXAMPLE.splitlines())
@@ -96,11 +98,21 @@ These can be overridden; the rest says which recipe it is:
 
 In Python: `wye.train("joint/v4-l2", seed=1, train={{"epochs": 10}})`.
 
+## Runs that build on others
+
+- Backbones (`encoder: "resnet34 > G"`) and the network of the feature loss begin with the weights
+  that `weights` names: `imagenet` are their makers', fetched once into the cache folder;
+  `weights=PATH` takes a file (.pth, .safetensors) or a folder of files under their usual names;
+  `weights=random` none. All but EfficientNet-Lite0 need torchvision (`pip install '.[backbones]'`).
+- `transfer` copies layers from the run of another row, and `evaluation.judge` lets another row's
+  classifier name the reconstructions. Where no run of that row is found under `runs`, it is
+  carried out first.
+
 ## The recipe
 
-{_settings(Recipe, table)}
+{_settings(Recipe)}
 
-{_parts(table)}
+{_parts()}
 
 ## Environment
 
@@ -112,13 +124,13 @@ In Python: `wye.train("joint/v4-l2", seed=1, train={{"epochs": 10}})`.
 """
 
 
-def _parts(table: Table) -> str:
+def _parts() -> str:
     parts = []
     for path, model in PARTS.items():
         about = _about(model)
         if model is ScheduleSettings:
-            about = f"{about}\n\n{_kinds(table)}"
-        parts.append(f"## `{path}`\n\n{about}\n\n{_settings(model, table)}")
+            about = f"{about}\n\n{_kinds()}"
+        parts.append(f"## `{path}`\n\n{about}\n\n{_settings(model)}")
     return "\n\n".join(parts)
 
 
@@ -127,7 +139,7 @@ def _about(model: type[BaseModel]) -> str:
     return " ".join((inspect.getdoc(model) or "").partition("\n\n")[0].split())
 
 
-def _kinds(table: Table) -> str:
+def _kinds() -> str:
     """The kinds of schedule: their settings with the defaults, and what each does."""
     text = (inspect.getdoc(ScheduleSettings) or "").partition("\n\n")[2]
     meanings = {
@@ -135,13 +147,17 @@ def _kinds(table: Table) -> str:
         for found in re.finditer(r"^(?P<kind>[\w-]+): (?P<meaning>.*(\n .*)*)", text, re.MULTILINE)
     }
     rows = [
-        (f"`{kind}`", ", ".join(f"`{k}: {_plain(v)}`" for k, v in own.items()), meanings[kind])
+        (f"`{kind}`", ", ".join(_default(*entry) for entry in own.items()), meanings[kind])
         for kind, own in SETTINGS.items()
     ]
     return table(("kind", "its settings and their defaults", "the rate"), rows)
 
 
-def _settings(model: type[BaseModel], table: Table) -> str:
+def _default(name: str, value: Any) -> str:
+    return f"`{name}`" if value is None else f"`{name}: {_plain(value)}`"
+
+
+def _settings(model: type[BaseModel]) -> str:
     """A table of a model's settings."""
     schema = model.model_json_schema()
     rows = []
@@ -154,11 +170,13 @@ def _settings(model: type[BaseModel], table: Table) -> str:
             shown = "" if not isinstance(default, ScheduleSettings) else f"`{default.kind}`"
         else:
             shown = f"`{_plain(default)}`"
-        rows.append((f"`{name}`", _type(entry), shown, _sentence(field.description or "")))
+        rows.append((f"`{name}`", _type(entry), shown, cell(field.description or "")))
     return table(("setting", "type", "default", "meaning"), rows)
 
 
 def _plain(default: Any) -> str:
+    if isinstance(default, tuple):
+        return f"[{', '.join(map(_plain, default))}]"
     if isinstance(default, bool):
         return str(default).lower()
     return f"{default:g}".replace("e+0", "e") if isinstance(default, float) else written(default)
@@ -167,19 +185,27 @@ def _plain(default: Any) -> str:
 def _type(entry: dict[str, Any]) -> str:
     """A property of a JSON schema in words."""
     if "anyOf" in entry:
-        return next(_type(one) for one in entry["anyOf"] if one.get("type") != "null")
+        forms = [_type(one) for one in entry["anyOf"] if one.get("type") != "null"]
+        return " or ".join(forms)
     if "$ref" in entry:
         return "settings, below"
     if "enum" in entry:
         return ", ".join(f"`{choice}`" for choice in entry["enum"])
     kind = entry.get("type")
     if kind == "array":
-        return "list of settings, below" if "$ref" in entry["items"] else "list of text"
+        return _list(entry)
     if kind == "object":
         inner = entry.get("additionalProperties")
         return f"name to {_type(inner)}" if isinstance(inner, dict) else "settings"
     words = {"integer": "whole number", "number": "number", "string": "text"}
     return f"{words.get(str(kind), 'true or false')}{_bounds(entry)}"
+
+
+def _list(entry: dict[str, Any]) -> str:
+    if "prefixItems" in entry:  # as many entries as there are types, here all of one
+        each = _type(entry["prefixItems"][0])
+        return f"list of {len(entry['prefixItems'])} {each.replace('number', 'numbers', 1)}"
+    return f"list of {_type(entry['items']).replace('number', 'numbers', 1)}"
 
 
 def _bounds(entry: dict[str, Any]) -> str:
@@ -191,7 +217,3 @@ def _bounds(entry: dict[str, Any]) -> str:
         if key in entry
     ]
     return f", {' and '.join(given)}" if given else ""
-
-
-def _sentence(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

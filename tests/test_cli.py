@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -262,3 +263,34 @@ def test_help_and_version(wye: Any) -> None:
     assert "train" in wye("--help").out
     assert wye("--version").out.strip().count(".") == 2
     assert wye("no-such-verb").status == 2
+
+
+def test_splits_are_runs_of_a_seed_each_with_their_mean_and_the_best_of_them(wye: Any) -> None:
+    three = [*TINY, "train.epochs=1", "evaluation.splits=3", "--seed", "5", "--splits"]
+    found = json.loads(wye("train", *three, "--json").out)
+    accuracies = {run["seed"]: run["test"]["accuracy"] for run in found["runs"]}
+    assert list(accuracies) == [5, 6, 7]
+    figures = found["splits"]["accuracy"]
+    assert figures["n"] == 3
+    assert figures["mean"] == pytest.approx(statistics.fmean(accuracies.values()))
+    assert figures["sd"] == pytest.approx(statistics.stdev(accuracies.values()))
+    best = figures["best"]
+    assert best["value"] == max(accuracies.values()) == accuracies[best["seed"]]
+    errors = {run["seed"]: run["test"]["mse"] for run in found["runs"]}
+    assert found["splits"]["mse"]["best"]["value"] == min(errors.values())
+    assert "best split (optimistic)" in wye("train", *three, "--resume").out
+    assert json.loads(wye("train", *three, "--resume", "--json").out) == found
+
+
+def test_a_row_of_one_split_has_no_splits(wye: Any) -> None:
+    answer = wye("train", *TINY, "--splits")
+    assert answer.status == 2
+    assert "evaluation.splits=5" in answer.err
+    assert not Path("runs").exists()
+
+
+def test_a_corrected_figure_stands_beside_the_printed_one(wye: Any) -> None:
+    entries = json.loads(wye("list", "practices", "--json").out)
+    entry = next(e for e in entries if e["source"] == "S4-07")
+    assert (entry["published"]["mae"], entry["corrected"]["mae"]) == (0.075097, 0.011859)
+    assert "0.07510 (right: 0.01186)" in wye("list", "practices").out

@@ -8,19 +8,30 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from wye.cli.app import app
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
 from wye.recipe.schedules import SETTINGS
-from wye.recipe.schema import Phase, Recipe, TrainSettings
+from wye.recipe.schema import (
+    DataSettings,
+    FeatureSettings,
+    LossSettings,
+    Phase,
+    Recipe,
+    TrainSettings,
+    TransferSettings,
+)
+from wye.studies import row_settings, studies
 
 ROOT = Path(__file__).parent.parent
+PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
 COMMANDS = sorted(
     {
         line.strip()
-        for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "recipes.md")
+        for page in PAGES
         for line in page.read_text().splitlines()
         if re.match(r"    wye ", line)
     }
@@ -51,7 +62,7 @@ def test_every_command_shown_exists(line: str) -> None:
         resolve(words[1], parse_overrides(word for word in words[2:] if "=" in word))
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if "://" not in target:
@@ -62,8 +73,48 @@ def test_the_page_of_recipes_has_every_setting_and_its_bounds() -> None:
     page = (ROOT / "docs" / "recipes.md").read_text()
     for name in (*Recipe.model_fields, *TrainSettings.model_fields, *Phase.model_fields):
         assert f"| `{name}` |" in page
+    for part in (DataSettings, LossSettings, FeatureSettings, TransferSettings):
+        for name in part.model_fields:
+            assert f"| `{name}` |" in page
     for kind in SETTINGS:
         assert re.search(rf"\| `{kind}` \| .* \| .+ \|", page)
     assert "| `batch_size` | whole number, above 0 and at most 1,000,000 | `128` |" in page
     assert "| `validation` | number, at least 0 and at most 0.5 | `0.05` |" in page
+    assert "| `layers` | list of whole numbers, above 0" in page
+    assert "| `class_weights` | `none`, `balanced` or name to number, above 0 | `none` |" in page
+    assert "| `momentum` | list of 2 numbers, at least 0 and below 1 |" in page
     assert "WYE_CACHE" in page and "WYE_DATA" in page
+
+
+@pytest.mark.parametrize("name", studies())
+def test_the_page_of_a_study_has_every_row_with_its_published_figures(name: str) -> None:
+    lines = (ROOT / "docs" / "studies" / f"{name}.md").read_text().splitlines()
+    for row in studies()[name].rows:
+        settings = row_settings(f"{name}/{row}")
+        if corrects := settings.get("control_of"):
+            assert any(line.startswith(f"| `{row}` | `{corrects}` |") for line in lines), row
+            continue
+        line = next(line for line in lines if line.startswith(f"| `{name}/{row}` |"))
+        assert f"| {settings.get('source', '')} |" in line
+        if (accuracy := settings.get("published", {}).get("accuracy")) is not None:
+            assert f"Accuracy: {100 * accuracy:.2f} %" in line
+        for note in settings["notes"]:
+            assert any(" ".join(note.split()) in line for line in lines), note
+
+
+def test_wrong_and_missing_figures_stand_beside_the_corrected_ones() -> None:
+    page = (ROOT / "docs" / "studies" / "practices.md").read_text()
+    assert "MAE: none (corrected: 0.01020)" in page
+    assert "MSE: 0.01106 (corrected: 0.00117)<br>MAE: 0.07510 (corrected: 0.01186)" in page
+
+
+def test_every_study_has_its_faults_on_record() -> None:
+    sourced = {name for name, study in studies().items() if study.source}
+    found = yaml.safe_load((ROOT / "docs" / "faults.yaml").read_text())
+    assert set(found) == sourced
+    for name, faults in found.items():
+        page = (ROOT / "docs" / "studies" / f"{name}.md").read_text()
+        for fault in faults:
+            assert fault.get("beside") or fault.get("handled"), fault["fault"]
+            assert f"| {fault['fault']} |" in page
+            assert {*fault.get("kept", []), *fault.get("beside", [])} <= set(studies()[name].rows)

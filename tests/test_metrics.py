@@ -18,7 +18,7 @@ from torch import Tensor
 from wye.evaluation import pca as pca_module
 from wye.evaluation.classification import classification_report, confusion_matrix
 from wye.evaluation.pca import fit_pca, psnr_pca
-from wye.evaluation.reconstruction import ReconstructionQuality, ssim
+from wye.evaluation.reconstruction import ReconstructionQuality, ssim, ssim_range2
 
 NAMES = ("plane", "cat", "dog", "ship")
 
@@ -147,6 +147,21 @@ def test_reconstruction_figures_are_those_of_scikit_image(
     assert measured["mae"] == pytest.approx(float(difference.abs().mean()), rel=1e-6)
     assert measured["psnr"] == pytest.approx(np.mean(ratios), abs=1e-5)
     assert measured["ssim"] == pytest.approx(np.mean(similarities), abs=2e-6)
+
+
+def test_ssim_of_range_2_is_the_default_of_an_older_scikit_image() -> None:
+    originals, copies = floats(4, 3, 16, 20), floats(4, 3, 16, 20, seed=1)
+    copies = originals.lerp(copies, 0.3)
+    similarities = [
+        structural_similarity(a.numpy(), b.numpy(), channel_axis=0, data_range=2)
+        for a, b in zip(originals.double(), copies.double(), strict=True)
+    ]
+    values = ssim_range2(originals, copies)
+    assert values.numpy() == pytest.approx(similarities, abs=1e-9)
+    assert (values > ssim(originals, copies)).all()
+    running = ReconstructionQuality(range2=True)
+    running.update(originals, copies)
+    assert running.compute()["ssim_range2"] == pytest.approx(np.mean(similarities), abs=1e-6)
 
 
 @given(batch=st.integers(1, 12))

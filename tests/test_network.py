@@ -34,6 +34,11 @@ EXAMPLES = {
     "P": "P(2, kind=avg)",
     "G": "G(max)",
     "U": "U(2, mode=bilinear)",
+    "US": "P(4) > US",
+    "AP": "AP(3, kind=avg)",
+    "S": "S",
+    "Y": "Y(4) > C(6) > J",
+    "J": "Y(4, s=2) > C(6) > G > J",
     "PS": "PU(2) > PS(2)",
     "PU": "PU(4)",
     "D": "D(0.3)",
@@ -42,6 +47,13 @@ EXAMPLES = {
     "F": "F",
     "R": "R(192)",
     "X": "X(0.125)",
+    "vgg16": "vgg16(last=5)",
+    "vgg16_bn": "vgg16_bn(last=7)",
+    "resnet34": "resnet34(last=5)",
+    "resnet50": "resnet50(last=5)",
+    "mobilenet_v2": "mobilenet_v2(last=4)",
+    "squeezenet1_1": "squeezenet1_1(last=2)",
+    "efficientnet_lite0": "efficientnet_lite0(last=4)",
 }
 
 

@@ -1,4 +1,4 @@
-"""From a data set to batches: subset, split, normalisation, order, augmentation, corruption."""
+"""From a data set to what is trained on: classes, subset, split, copies, normalisation."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import math
 
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from tiny import tiny_set
 
-from wye.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from wye.data.batches import evaluation_batches, training_batches
 from wye.data.images import DataSet, Images
 from wye.data.prepare import Prepared, prepare
+from wye.data.shape import input_shape
+from wye.data.sources import load
 from wye.errors import UsageError
+from wye.notation import NotationError
 from wye.recipe.schema import DataSettings
 from wye.streams import STREAMS, Streams
-
-
-@pytest.mark.parametrize(
-    ("images", "batch", "steps"), [(10, 4, 3), (9, 4, 2), (8, 4, 2), (1, 4, 1)]
-)
-def test_a_last_batch_of_one_image_is_left_out(images: int, batch: int, steps: int) -> None:
-    assert steps_per_epoch(images, batch) == steps
 
 
 def epoch_of(data: Prepared, streams: Streams, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -141,3 +138,113 @@ def test_oversampling_repeats_as_evenly_as_it_can() -> None:
     assert times[:10].tolist() == [1] * 10
     assert set(times[10:14].tolist()) == {2, 3}
     assert set(times[14:].tolist()) == {1, 2}
+
+
+def test_classes_are_chosen_and_counted_from_nought() -> None:
+    whole = tiny_set()
+    settings = DataSettings(classes=("c", "a"), validation=0.2, limit={"a": 10})
+    data = prepare(whole, settings, Streams(0))
+    assert data.classes == ("c", "a")
+    assert torch.equal(
+        data.test.pixels[data.test.labels == 0], whole.test.pixels[whole.test.labels == 2]
+    )
+    assert len(data.test) == 20
+    assert len(data.published_train) == 40
+    assert data.validation is not None
+    parts = torch.cat([data.train.labels, data.validation.labels])
+    assert torch.bincount(parts).tolist() == [20, 10]
+    for wrong, message in (("cc", "no class 'cc'; did you mean 'c'"), ("a", "'a' is named twice")):
+        with pytest.raises(UsageError, match=f"data.classes: {message}"):
+            prepare(whole, DataSettings(classes=("a", wrong)), Streams(0))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"channels": 1, "prepare": "resize(12) > centre(10)"},
+        {"classes": ("square", "circle"), "augment": "resize(9)", "view": "resize(9)"},
+        {"prepare": "resize(20)", "view": "centre(18)"},
+    ],
+)
+def test_the_shape_is_known_without_the_images(settings: dict[str, object]) -> None:
+    data = DataSettings.model_validate({"name": "shapes", **settings})
+    made = prepare(load("shapes"), data, Streams(0))
+    assert input_shape(data) == (made.shape, len(made.classes))
+
+
+def test_unknown_classes_are_known_without_the_images() -> None:
+    with pytest.raises(UsageError, match=r"data.classes: no class 'circel'; did you mean 'circle'"):
+        input_shape(DataSettings(name="shapes", classes=("circel",)))
+
+
+def test_test_images_can_be_prepared_further() -> None:
+    line = "resize(12)"
+    data = prepare(tiny_set(), DataSettings(prepare=line, prepare_test="blur(1)"), Streams(0))
+    plain = prepare(tiny_set(), DataSettings(prepare=line), Streams(0))
+    assert torch.equal(data.train.pixels, plain.train.pixels)
+    assert torch.equal(data.published_train, plain.published_train)
+    blurred = gaussian_filter(plain.test.pixels.numpy() / 255, 1, axes=(2, 3), mode="mirror")
+    difference = data.test.pixels.numpy() / 255 - blurred
+    assert abs(difference).max() <= 0.5 / 255 + 1e-6
+    with pytest.raises(UsageError, match=r"data.prepare_test makes images of 5x5"):
+        prepare(tiny_set(), DataSettings(prepare_test="resize(5)"), Streams(0))
+
+
+def test_copies_stand_one_after_the_other_and_only_in_training() -> None:
+    settings = DataSettings(validation=0.2, normalize="none", copies=("", "flip(1)", "noise(1)"))
+    data = prepare(tiny_set(), settings, Streams(0))
+    plain = prepare(tiny_set(), settings.model_copy(update={"copies": ()}), Streams(0))
+    count = len(plain.train)
+    assert len(data.train) == 3 * count
+    assert torch.equal(data.train.labels, plain.train.labels.repeat(3))
+    original, flipped, noisy = data.train.pixels.split(count)
+    assert data.train.pixels.dtype == torch.float32
+    assert torch.equal(original, plain.train.pixels.float() / 255)
+    assert torch.equal(flipped, original.flip(3))
+    assert (noisy - original).std() == pytest.approx(1, abs=0.02)
+    assert data.validation is not None and plain.validation is not None
+    assert torch.equal(data.validation.pixels, plain.validation.pixels)
+    assert data.published_train.dtype == data.test.pixels.dtype == torch.uint8
+    # The target's range is that of the noisy pixels, not [0, 1].
+    assert data.target_range == (noisy.min().item(), noisy.max().item())
+    assert plain.target_range == (0, 1)
+    again = prepare(tiny_set(), settings, Streams(0))
+    assert torch.equal(again.train.pixels, data.train.pixels)
+    other = prepare(tiny_set(), settings, Streams(0, {"noise": 1}))
+    assert not torch.equal(other.train.pixels[2 * count :], noisy)
+
+
+def test_copies_that_stay_in_range_stay_bytes() -> None:
+    copies = ("", "noise(0.2, clip=yes)", "affine(rotate=30)", "resize(16) > resize(8)")
+    data = prepare(tiny_set(), DataSettings(copies=copies, validation=0), Streams(0))
+    assert data.train.pixels.dtype == torch.uint8
+    assert len(data.train) == 240
+    assert data.target_range == data.targets.range
+    with pytest.raises(UsageError, match=r"data.copies.1 makes images of 5x5"):
+        prepare(tiny_set(), DataSettings(copies=("", "resize(5)")), Streams(0))
+    with pytest.raises(NotationError, match=r"data.copies.1: no transformation is called 'flop'"):
+        prepare(tiny_set(), DataSettings(copies=("", "flop")), Streams(0))
+
+
+def test_noisy_copies_are_normalised_by_what_they_are() -> None:
+    settings = DataSettings(copies=("", "noise(1)"), validation=0)
+    data = prepare(tiny_set(), settings, Streams(0))
+    inputs = data.inputs.apply(data.train.pixels)
+    assert inputs.mean((0, 2, 3)).abs().max() < 1e-5
+    assert (inputs.std((0, 2, 3), unbiased=False) - 1).abs().max() < 1e-5
+    low, high = data.target_range
+    assert (low, high) == (inputs.min().item(), inputs.max().item())
+
+
+def test_a_view_leaves_the_stored_images_alone() -> None:
+    data = prepare(tiny_set(), DataSettings(view="resize(20) > centre(16)"), Streams(0))
+    assert data.shape == (3, 16, 16)
+    assert data.to(torch.device("cpu")).shape == (3, 16, 16)
+    assert data.test.pixels.shape[1:] == data.published_train.shape[1:] == (3, 8, 8)
+
+
+@pytest.mark.parametrize("name", ["prepare", "prepare_test", "augment", "view", "corrupt"])
+def test_a_line_that_cannot_be_read_is_named(name: str) -> None:
+    with pytest.raises(NotationError, match=rf"data.{name}: no transformation is called 'flop'"):
+        prepare(tiny_set(), DataSettings.model_validate({name: "flop"}), Streams(0))

@@ -135,13 +135,13 @@ def test_rows_that_lead_nowhere_are_named(tmp_path: Path, rows: str, expected: s
         (["phases=3"], "phases=3: it should be a list"),
         (["phases=[3]"], "phases.0=3: it should hold settings"),
         (
-            ["phases=[{epochs: 40, loss: {delta: 2}}]"],
-            "phases.0.loss.delta: there is no such setting; did you mean 'beta'? (known: alpha,",
+            ["phases=[{epochs: 40, loss: {betta: 2}}]"],
+            "phases.0.loss.betta: there is no such setting; did you mean 'beta'? (known: alpha,",
         ),
         (["phases=[{epochs: 40, train: {lrr: 2}}]"], "phases.0.train.lrr: there is no such"),
         (["phases=[{epochs: 20}, {epochs: 20, lr: -2}]"], "phases.1.train.lr=-2: it should be"),
         (["phases=[{epochs: 40, lrr: 2}]"], "phases.0.lrr: there is no such setting; did you"),
-        (["phases=[{epochs: 40, zz: 2}]"], "image_size, batch_size, optimizer, lr,"),
+        (["phases=[{epochs: 40, zz: 2}]"], "image_size, synthesize, batch"),
         (["phases=[{epochs: 40, train: 3, lr: 1}]"], "phases.0.train=3: it should hold settings"),
         (["phases=[{epochs: 40, train: {epochs: 3}}]"], "phases.0.train.epochs: there is no such"),
         (["phases=[{epochs: 40, lr: 1, train: {lr: 2}}]"], "phases.0: lr is given twice"),
@@ -162,7 +162,7 @@ def test_a_mistaken_override_is_told_with_its_key(arguments: list[str], expected
     "key", ["row", "study", "source", "title", "notes", "control_of", "constraint", "published"]
 )
 def test_what_identifies_a_recipe_cannot_be_overridden(key: str) -> None:
-    known = "known: data, network, loss, train, phases, evaluation, seed, seeds"
+    known = "known: data, network, loss, train, phases, evaluation, transfer, weights, seed, seeds"
     for argument in (f"{key}=x", f"{key}.accuracy=1"):
         with pytest.raises(UsageError, match=f"^{key} cannot be overridden; {known}$"):
             resolve("joint/v4-l2", parse_overrides([argument]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import HOSTILE, epochs, images, make_run
+from report_runs import HOSTILE, epochs, images, make_run
 
 from wye.report import draw_run_figures, write_report
 
@@ -54,7 +54,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         make_run(folder, HOSTILE + long, notes=[long], title=long, command=f"wye train x={long}"),
         make_run(folder, "joint/beta0", psnr=None, finished=False),
         make_run(folder, "joint/shapes", data={"name": "shapes"}),
+        make_run(folder, "joint/corrected", corrected={"accuracy": 0.84, "mse": 0.0007}),
     ]
+    runs += [make_run(folder, "joint/splits", seed=s, evaluation={"splits": 2}) for s in range(2)]
     runs[3].metrics = epochs(40, terms=("loss", "classification", "reconstruction", "accuracy"))
     for run in runs:
         if run.recipe.network.decoder != "none":
@@ -75,7 +77,7 @@ def test_console_is_silent_and_pictures_load(browser: Any, address: str) -> None
     show(browser, address)
     assert browser.get_log("browser") == []
     widths = browser.execute_script("return [...document.images].map(i => i.naturalWidth)")
-    assert len(widths) == 30
+    assert len(widths) == 50
     assert min(widths) > 0
 
 
@@ -96,7 +98,7 @@ def test_ordinary_summary_fits_a_desk(browser: Any, tmp_path: Path) -> None:
     hidden = (
         "return [...document.querySelectorAll('.scroll')].map(e => e.scrollWidth-e.clientWidth)"
     )
-    assert max(browser.execute_script(hidden)) <= 1
+    assert max(browser.execute_script(hidden)) == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

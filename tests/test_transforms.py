@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 import scipy.ndimage
+import scipy.special
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kornia.geometry import transform as kornia
 from skimage.color import hsv2rgb, rgb2gray, rgb2hsv
 from skimage.transform import resize as skimage_resize
 from torch import Tensor
@@ -31,10 +34,14 @@ WRITTEN = {
         "affine(30, fill=zero, aspect=free)",
         "affine(30, fill=reflect)",
     ],
-    "noise": ["noise(0.1, clip=yes)", "noise(0.1, clip=yes, kind=uniform)"],
+    "noise": [
+        "noise(0.1, clip=yes)",
+        "noise(0.1, clip=yes, kind=uniform)",
+        "noise(0.1, clip=yes, mean=-0.1, p=0.5)",
+    ],
     "blur": ["blur(1.5)", "blur(1.5, k=3)"],
-    "brightness": ["brightness(0.5)"],
-    "contrast": ["contrast(0.5)"],
+    "brightness": ["brightness(0.5)", "brightness(0.5, p=0.7, space=logit)"],
+    "contrast": ["contrast(0.5)", "contrast(0.5, p=0.7, space=logit)"],
     "saturation": ["saturation(0.5)"],
     "hue": ["hue(0.5)"],
     "lighting": ["lighting(0.5)"],
@@ -55,11 +62,15 @@ IDENTITIES = [
     "affine(fill=zero)",
     "noise(0)",
     "noise(0, kind=uniform)",
+    "noise(0.5, p=0)",
     "blur(1, k=1)",
     "blur(0.01)",
     "brightness(0)",
     "brightness(0.5, p=0)",
+    "brightness(0, space=logit)",
     "contrast(0)",
+    "contrast(0, space=logit)",
+    "contrast(0.5, p=0, space=logit)",
     "saturation(0)",
     "hue(0)",
     "lighting(0)",
@@ -369,6 +380,32 @@ def test_affine_is_that_of_keras(fill: str, aspect: str) -> None:
             np.testing.assert_allclose(result[index, channel], expected, atol=2e-5)
 
 
+def test_affine_is_that_of_kornia() -> None:
+    """For the drawn numbers, the matrices that kornia makes and the picture that it warps.
+
+    kornia's say where a pixel of the image goes, in (x, y); ours where one of the result comes
+    from, so that its turn comes first and its zoom, the inverse of ours, last.
+    """
+    count, height, width = 6, 20, 16
+    images = smooth(count, height, width)
+    draws = torch.rand(6, count, generator=seeded(4)) * 2 - 1
+    zoom = 1 / (1 + 0.2 * draws[4:6])
+    moved = torch.stack([-0.2 * width * draws[2], -0.2 * height * draws[1]], 1)
+    scale = torch.stack([zoom[1], zoom[0]], 1)
+    # kornia's matrix has another order of these, so each is asked for alone.
+    centre = torch.tensor([(width - 1) / 2, (height - 1) / 2]).expand(count, 2)
+    still, one, none = torch.zeros(count, 2), torch.ones(count, 2), torch.zeros(count)
+    turn = kornia.get_affine_matrix2d(still, centre, one, 40 * draws[0])
+    shift = kornia.get_affine_matrix2d(moved, centre, one, none)
+    grow = kornia.get_affine_matrix2d(still, centre, scale, none)
+    matrix = (grow @ shift @ turn)[:, :2]
+    expected = kornia.warp_affine(
+        images, matrix, (height, width), padding_mode="border", align_corners=True
+    )
+    result = apply("affine(rotate=40, shift=0.2, scale=0.2, aspect=free)", images, 4)
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=0)
+
+
 def test_directions_of_the_affine_transformation() -> None:
     images = torch.zeros(1, 1, 9, 9)
     images[..., 4, 7] = 1  # right of the middle
@@ -461,8 +498,53 @@ def test_lighting_adds_one_colour_of_the_stated_size() -> None:
     assert added[:, 0, 0, 0].std() == pytest.approx(0.1 * deviation, rel=0.03)
 
 
-@pytest.mark.parametrize("symbol", ["brightness", "contrast", "saturation"])
-def test_a_photometric_change_has_a_probability(symbol: str) -> None:
+def test_uniform_noise_of_unit_width_and_its_share_of_the_images() -> None:
+    images = as_float(batch(2000))
+    added = apply("noise(0.288675, kind=uniform, mean=0.5, p=0.3)", images) - images
+    noisy = added.flatten(1).any(1)
+    assert noisy.float().mean() == pytest.approx(0.3, abs=0.03)
+    # scipy's test of the distribution that torch.rand has, and numpy's rand.
+    values = added[noisy][:10].flatten().numpy()
+    assert scipy.stats.kstest(values, "uniform").pvalue > 0.01
+    assert -1e-4 < values.min() < 0.01 < 0.99 < values.max() < 1 + 1e-4
+
+
+def test_brightness_in_logit_space_is_that_of_fastai() -> None:
+    """logit(x) + logit(change), change uniform in 0.5*(1±amount); black and white stay put."""
+    images = as_float(batch(5))
+    images[:, :, 0, :2] = torch.tensor([0.0, 1.0])
+    change = torch.empty(5, 1, 1, 1).uniform_(0.4, 0.6, generator=seeded(3)).double().numpy()
+    cut = images.double().clip(1e-7, 1 - 1e-7).numpy()
+    expected = scipy.special.expit(scipy.special.logit(cut) + scipy.special.logit(change))
+    result = apply("brightness(0.2, space=logit)", images, 3)
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-5)
+
+
+def test_contrast_in_logit_space_is_that_of_fastai() -> None:
+    """logit(x) * scale, scale from 1-amount to 1/(1-amount), uniform in its logarithm."""
+    images = as_float(batch(5))
+    low, high = math.log(0.8), math.log(1 / 0.8)
+    scale = torch.empty(5, 1, 1, 1).uniform_(low, high, generator=seeded(3)).double().exp().numpy()
+    cut = images.double().clip(1e-7, 1 - 1e-7).numpy()
+    expected = scipy.special.expit(scipy.special.logit(cut) * scale)
+    result = apply("contrast(0.2, space=logit)", images, 3)
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("symbol", ["brightness", "contrast"])
+def test_logit_space_has_no_whole_amount(symbol: str) -> None:
+    with pytest.raises(NotationError, match="must be below 1"):
+        apply(f"{symbol}(1, space=logit)", batch())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(f"{symbol}(0.5, p=0.75)" for symbol in ("brightness", "contrast", "saturation")),
+        *(f"{symbol}(0.5, p=0.75, space=logit)" for symbol in ("brightness", "contrast")),
+    ],
+)
+def test_a_photometric_change_has_a_probability(line: str) -> None:
     images = as_float(batch(1)).expand(2000, -1, -1, -1)
-    changed = (apply(f"{symbol}(0.5, p=0.75)", images) != images).flatten(1).any(1)
+    changed = (apply(line, images) != images).flatten(1).any(1)
     assert changed.float().mean() == pytest.approx(0.75, abs=0.04)

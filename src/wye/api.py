@@ -14,7 +14,7 @@ from wye.recipe.overrides import nest
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
 from wye.report.figures import draw_run_figures
-from wye.runs.carry_out import RunObserver, carry_out
+from wye.runs.carry_out import Observe, carry_out
 from wye.runs.folder import Run, RunFolder, default_folder
 from wye.runs.model import Model
 from wye.runs.setup import set_up
@@ -76,7 +76,7 @@ def train_recipe(
     device: str = "auto",
     resume: bool = False,
     max_steps: int | None = None,
-    observer: RunObserver | None = None,
+    observe: Observe | None = None,
     command: str = "",
 ) -> Run:
     """Carry out a recipe and draw the run's figures. See `train` and `carry_out`."""
@@ -88,7 +88,7 @@ def train_recipe(
         device=choose_device(device),
         resume=resume,
         max_steps=max_steps,
-        observer=observer,
+        observe=observe,
         command=command,
     )
     if not _drawn(run):
@@ -109,7 +109,7 @@ def _drawn(run: Run) -> bool:
 
 def draw_figures(run: Run) -> None:
     """Draw curves, confusion matrix and gallery of a finished run into its `figures/`."""
-    setup = set_up(run.recipe)
+    setup = set_up(run.recipe, weighted=False)
     setup.network.load_state_dict(Model.of(run).network.state_dict())
     images = setup.data.test.take(gallery_indices(len(setup.data.test)))
     found = answers(setup.network, setup.data, images, "gallery", setup.streams, "fp32")

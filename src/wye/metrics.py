@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,13 @@ _ORDER = (
         "Structural similarity of original and reconstruction for data range 1; 1 is identity.",
         decimals=4,
     ),
+    Metric(
+        "ssim_range2",
+        "SSIM, range 2",
+        "SSIM as scikit-image 0.18 computed it by default, with a data range of 2: higher than it"
+        " should be, and what study S1 printed.",
+        decimals=4,
+    ),
     _error("mse", "MSE", "Squared error of a pixel value in [0, 1], mean over all of them."),
     _error("mae", "MAE", "Absolute error of a pixel value in [0, 1], mean over all of them."),
     Metric(
@@ -105,7 +113,15 @@ _ORDER = (
         "train_loss",
         "Training loss",
         "The objective on the training images in the last epoch.",
-        decimals=4,
+        decimals=5,
+    ),
+    Metric(
+        "train_seconds",
+        "Training time",
+        "Seconds of training, without loading the data and without evaluation.",
+        decimals=0,
+        unit="s",
+        difference_unit="s",
     ),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ORDER}
@@ -120,6 +136,20 @@ def ordered(names: Iterable[str]) -> list[str]:
     """Distinct `names`, the known ones first and in the order of the glossary."""
     known = list(METRICS)
     return sorted(set(names), key=lambda n: (known.index(n) if n in METRICS else len(known), n))
+
+
+def figures(result: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of one number in a `result.json`, by name.
+
+    Those of the test part, and of training `train_loss` (the last epoch's) and `train_seconds`.
+    """
+    seconds, train = result.get("seconds") or {}, result.get("train") or {}
+    found = {
+        **(result.get("test") or {}),
+        "train_loss": train.get("loss"),
+        "train_seconds": seconds.get("train"),
+    }
+    return {name: float(found[name]) for name in METRICS if found.get(name) is not None}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import wye
-from wye.cli import data, outputs, reporting, rows, training
+from wye.cli import data, find_lr, outputs, reporting, rows, training
 from wye.errors import WyeError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 rows.add_to(app)
 training.add_to(app)
+find_lr.add_to(app)
 outputs.add_to(app)
 reporting.add_to(app)
 app.add_typer(data.app, name="data", help="Data sets: list, fetch, check, show.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wye.metrics import METRICS, metric, ordered
+from wye.metrics import METRICS, figures, metric, ordered
 
 if TYPE_CHECKING:
     from wye.runs.folder import Run
@@ -65,20 +65,20 @@ def print_table(
 def print_result(run: Run) -> None:
     """A run's test figures beside the published ones."""
     assert run.result is not None
-    recipe, test = run.recipe, run.result["test"]
+    recipe, test = run.recipe, figures(run.result)
     complete = run.result["status"] == "complete"
     comparable = complete and recipe.published_data == recipe.data.name
     published = recipe.published if comparable else {}
     rows = []
-    for name in shown_metrics({**published, **test}):
+    for name in shown_metrics({**published, **run.result["test"]}):
         printed, measured = published.get(name), test.get(name)
-        known = printed is not None and measured is not None
+        difference = None if printed is None or measured is None else measured - printed
         rows.append(
             (
                 name,
                 figure(name, printed),
                 figure(name, measured),
-                figure(name, measured - printed, signed=True) if known else "",
+                figure(name, difference, signed=True),
             )
         )
     columns = (

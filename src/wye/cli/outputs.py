@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from wye.cli.output import Json, figure, print_json, print_table, shown_metrics
+
+if TYPE_CHECKING:
+    from wye.recipe.schema import Recipe
+    from wye.runs.folder import Run, RunFolder
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Weights = Annotated[
@@ -27,23 +31,19 @@ def add_to(app: typer.Typer) -> None:
 
 def evaluate(run: RunPath, weights: Weights = "selected", json: Json = False) -> None:
     """Measure a run's network again on its test images, and the classes one by one."""
-    from wye.evaluation import measure
     from wye.runs.folder import Run
     from wye.runs.model import Model
+    from wye.runs.needs import needs
+    from wye.runs.results import measured_part
     from wye.runs.setup import set_up
 
     opened = Run(run)
     model = Model.of(opened, weights)
-    setup = set_up(opened.recipe)
+    judge = needs(opened.recipe.model_copy(update={"transfer": None}), _not_here, cut=True).judge
+    setup = set_up(opened.recipe, weighted=False)
     setup.network.load_state_dict(model.network.state_dict())
-    figures = measure(
-        setup.network,
-        setup.data,
-        "test",
-        setup.streams,
-        str(opened.environment.get("precision", "fp32")),
-        mirror_views=opened.recipe.evaluation.mirror_views,
-    )
+    precision = str(opened.environment.get("precision", "fp32"))
+    figures = measured_part(setup, setup.network, setup.data, "test", precision, judge)
     if json:
         print_json({"row": opened.recipe.row, "weights": weights, "test": figures})
         return
@@ -65,6 +65,12 @@ def evaluate(run: RunPath, weights: Weights = "selected", json: Json = False) ->
                 for name, of in figures["per_class"].items()
             ],
         )
+
+
+def _not_here(recipe: Recipe, folder: RunFolder) -> Run:
+    from wye.errors import UsageError
+
+    raise UsageError(f"{folder.path} holds no finished run of {recipe.row}")
 
 
 def reconstruct(
@@ -89,7 +95,7 @@ def reconstruct(
     if images:
         pixels = torch.cat([model.read(path) for path in images])
     else:
-        test = set_up(opened.recipe).data.test
+        test = set_up(opened.recipe, weighted=False).data.test
         pixels = test.take(gallery_indices(len(test))).pixels
     rebuilt = torch.from_numpy(model.reconstruct(pixels))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -166,14 +172,14 @@ def embed(
 
     opened = Run(run)
     model = Model.of(opened, weights)
-    settings = opened.recipe.data.model_copy(
-        update={"name": data, "validation": 0.0, "per_class": None, "limit": {}, "balance": "none"}
-    )
+    whole: dict[str, Any] = {"name": data, "validation": 0.0, "per_class": None, "limit": {}}
+    plain: dict[str, Any] = {"balance": "none", "copies": ()}
+    settings = opened.recipe.data.model_copy(update={**whole, **plain})
     prepared = prepare(
-        load(data, image_size=settings.image_size or model.shape[1]), settings, Streams(0)
+        load(data, image_size=settings.image_size or model.pixels[1]), settings, Streams(0)
     )
-    if prepared.shape != model.shape:
-        made, wanted = ("x".join(map(str, shape)) for shape in (prepared.shape, model.shape))
+    if (found := tuple(prepared.train.pixels.shape[1:])) != model.pixels:
+        made, wanted = ("x".join(map(str, shape)) for shape in (found, model.pixels))
         raise UsageError(f"images of {data} are {made}; the network of {run} takes {wanted}")
     arrays: dict[str, Any] = {}
     for name, part in (("train", prepared.train), ("test", prepared.test)):

@@ -50,6 +50,7 @@ def list_rows(
                     "constraint": recipe.constraint,
                     "control_of": recipe.control_of,
                     "published": recipe.published,
+                    "corrected": recipe.corrected,
                     "measured": measured.get(recipe.row, {}),
                 }
             )
@@ -62,12 +63,15 @@ def list_rows(
     for entry in entries:
         names = list(dict.fromkeys([*entry["published"], *_worth_showing(entry["measured"])]))
         for index, name in enumerate(names or [""]):
+            printed = figure(name, entry["published"].get(name))
+            if name in entry["corrected"]:
+                printed += f" (right: {figure(name, entry['corrected'][name])})"
             head = (entry["row"], entry["source"] or "", entry["dataset"])
             lines.append(
                 (
                     *(head if index == 0 else ("", "", "")),
                     name,
-                    figure(name, entry["published"].get(name)),
+                    printed.strip(),
                     _spread(name, entry["measured"].get(name)),
                 )
             )

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wye.cli.output import Json, print_json, print_result
+from wye.cli.output import Json, figure, print_json, print_result, print_table
 from wye.cli.rows import Overrides
+
+if TYPE_CHECKING:
+    from wye.recipe.schema import Recipe
+    from wye.runs.folder import Run
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
@@ -33,50 +37,98 @@ def train(
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="End training after this many steps.")
     ] = None,
+    splits: Annotated[
+        bool, typer.Option("--splits", help="All random splits of the row's study, a seed each.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Train and measure one run."""
-    from wye.api import train_recipe
-    from wye.cli.progress import Progress
+    """Train and measure one run, or one for each split."""
     from wye.errors import UsageError
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
-    from wye.recipe.schema import Recipe
-    from wye.runs.folder import default_folder
 
     if out is not None and (not str(out).strip(".") or (out.exists() and not out.is_dir())):
         raise UsageError(f"--out {str(out)!r}: it should be a folder of the run's own")
     settings = parse_overrides(overrides or [])
     if seed is not None:
         settings["seed"] = seed
-    recipe: Recipe = resolve(row, settings)
-    command = _command(row, overrides or [], recipe.seed, max_steps)
+    recipe = resolve(row, settings)
+    count = recipe.evaluation.splits if splits else 1
+    if splits and count == 1:
+        raise UsageError(
+            f"--splits: {recipe.row} has one split; evaluation.splits=5 would make it five"
+        )
+    runs = []
+    for index in range(count):
+        one = recipe.model_copy(update={"seed": recipe.seed + index})
+        command = _command(row, overrides or [], one.seed, max_steps)
+        place = out / f"seed-{one.seed}" if out is not None and splits else out
+        run = _carry_out(one, command, place, device, resume, max_steps)
+        if not json:
+            print_result(run)
+        runs.append(run)
+    if splits:
+        _print_splits(runs, json)
+    elif json:
+        print_json(runs[0].result)
+    sys.stdout.flush()
+
+
+def _carry_out(
+    recipe: Recipe,
+    command: str,
+    out: Path | None,
+    device: str,
+    resume: bool,
+    max_steps: int | None,
+) -> Run:
+    """Train and measure one run; if it is interrupted, say how to go on."""
+    from wye.api import train_recipe
+    from wye.cli.progress import Progress
+    from wye.runs.folder import default_folder
+
     place = f" --out {shlex.quote(str(out))}" if out is not None else ""
     go_on = f"{command}{place} --resume"
     try:
-        with Progress(recipe) as progress:
-            run = train_recipe(
-                recipe,
-                out=out,
-                device=device,
-                resume=resume,
-                max_steps=max_steps,
-                observer=progress,
-                command=command,
-            )
+        return train_recipe(
+            recipe,
+            out=out,
+            device=device,
+            resume=resume,
+            max_steps=max_steps,
+            observe=Progress,
+            command=command,
+        )
     except KeyboardInterrupt:
         print(f"wye: interrupted; to go on: {go_on}", file=sys.stderr)
         raise typer.Exit(130) from None
     except OSError:
-        place_of_run = out or default_folder(recipe)
-        if (place_of_run / "last.ckpt").exists():
+        if ((out or default_folder(recipe)) / "last.ckpt").exists():
             print(f"wye: the epochs done are kept; to go on: {go_on}", file=sys.stderr)
         raise
+
+
+def _print_splits(runs: list[Run], json: bool) -> None:
+    """The splits side by side: mean, deviation, and the best by the test set, labelled so."""
+    from wye.evidence.splits import summary
+
+    found = summary(runs)
     if json:
-        print_json(run.result)
-    else:
-        print_result(run)
-    sys.stdout.flush()
+        print_json({"row": runs[0].recipe.row, "runs": [r.result for r in runs], "splits": found})
+        return
+    columns = [("test", "left"), ("mean", "right"), ("deviation", "right")]
+    columns += [("best split (optimistic)", "right"), ("seed", "right")]
+    lines = [
+        (
+            name,
+            figure(name, of["mean"]),
+            figure(name, of["sd"]),
+            figure(name, of["best"]["value"]),
+            str(of["best"]["seed"]),
+        )
+        for name, of in found.items()
+    ]
+    print_table(columns, lines, title=f"{runs[0].recipe.row}, {len(runs)} random splits")
 
 
 def _command(row: str, overrides: list[str], seed: int, max_steps: int | None) -> str:

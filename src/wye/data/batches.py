@@ -8,10 +8,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from wye.data.balance import weighted_order
 from wye.data.images import Images
 from wye.data.prepare import Prepared
+from wye.data.transforms import Transform
 from wye.data.transforms_geometry import resize
 from wye.streams import Streams
+
+_EVALUATED = 500
+_EVALUATED_AREA = 500 * 64 * 64
 
 
 class Batch(NamedTuple):
@@ -31,33 +36,53 @@ def training_batches(
 ) -> Iterator[Batch]:
     """One epoch of shuffled, augmented batches.
 
-    Order, augmentation and corruption depend on the streams and the epoch alone.
+    Order, augmentation and corruption depend on the streams and the epoch alone. Where
+    `data.augmented_target` is false the target is the image before augmentation, under
+    `data.view` if there is one, which brings it to the size of the input.
 
     Args:
         image_size: side that the augmented images are resized to; their own if None.
     """
     images, device = data.train, data.train.pixels.device
-    order = torch.randperm(len(images), generator=streams.generator("order", epoch)).to(device)
+    order = _order(data, streams.generator("order", epoch)).to(device)
     augmentation = streams.generator("augmentation", epoch, device=device)
     noise = streams.generator("noise", "input", epoch, device=device)
     for indices in order[: steps_per_epoch(len(images), batch_size) * batch_size].split(batch_size):
         pixels = images.pixels[indices]
+        pair = [pixels]
         if data.augment is not None:
-            pixels = data.augment(pixels, augmentation)
+            pair = [data.augment(pixels, augmentation)]
+            if not data.augmented_target:
+                view = data.view
+                pair.append(pixels if view is None else view(pixels, augmentation))
         if image_size is not None:
-            pixels = resize(pixels, augmentation, image_size)
-        yield _batch(data, pixels, images.labels[indices], noise)
+            pair = [resize(each, augmentation, image_size) for each in pair]
+        yield _batch(data, pair[0], pair[-1], images.labels[indices], data.corrupt, noise)
 
 
 def evaluation_batches(
     data: Prepared, images: Images, batch_size: int, streams: Streams, part: str
 ) -> Iterator[Batch]:
-    """The images of `part` in order, not augmented; a corruption is the same at every call."""
+    """The images of `part` in order, not augmented, under `data.view` if there is one.
+
+    A corruption is the same at every call.
+    """
     noise = streams.generator("noise", part, device=images.pixels.device)
+    corrupt = data.corrupt if data.corrupt_evaluation else None
     for pixels, labels in zip(
         images.pixels.split(batch_size), images.labels.split(batch_size), strict=True
     ):
-        yield _batch(data, pixels, labels, noise)
+        seen = pixels if data.view is None else data.view(pixels, noise)
+        yield _batch(data, seen, seen, labels, corrupt, noise)
+
+
+def evaluation_batch_size(shape: tuple[int, int, int]) -> int:
+    """Images of a batch where nothing is trained: 500 up to 64 px, 40 at 224 px.
+
+    Args:
+        shape: `(C, H, W)` of one image, `data.shape`.
+    """
+    return max(min(_EVALUATED, _EVALUATED_AREA // (shape[1] * shape[2])), 1)
 
 
 def steps_per_epoch(images: int, batch_size: int) -> int:
@@ -69,14 +94,23 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
     return max(full + (rest > 1), 1)
 
 
-def _batch(data: Prepared, pixels: Tensor, labels: Tensor, noise: torch.Generator) -> Batch:
+def _order(data: Prepared, generator: torch.Generator) -> Tensor:
+    if data.weighted:
+        return weighted_order(data.train.labels.cpu(), generator)
+    return torch.randperm(len(data.train), generator=generator)
+
+
+def _batch(
+    data: Prepared,
+    pixels: Tensor,
+    target: Tensor,
+    labels: Tensor,
+    corrupt: Transform | None,
+    noise: torch.Generator,
+) -> Batch:
     layout = torch.channels_last
-    if data.corrupt is None and data.targets is data.inputs:
-        inputs = data.inputs.apply(pixels).contiguous(memory_format=layout)
+    seen = pixels if corrupt is None else corrupt(pixels, noise)
+    inputs = data.inputs.apply(seen).contiguous(memory_format=layout)
+    if seen is target and data.targets is data.inputs:
         return Batch(inputs, inputs, labels)
-    seen = pixels if data.corrupt is None else data.corrupt(pixels, noise)
-    return Batch(
-        data.inputs.apply(seen).contiguous(memory_format=layout),
-        data.targets.apply(pixels).contiguous(memory_format=layout),
-        labels,
-    )
+    return Batch(inputs, data.targets.apply(target).contiguous(memory_format=layout), labels)

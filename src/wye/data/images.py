@@ -1,4 +1,4 @@
-"""What every data set is to the rest of the program: uint8 pixels, labels and class names."""
+"""What every data set is to the rest of the program: pixels, labels and class names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ class Images:
     """Labelled images.
 
     Attributes:
-        pixels: uint8 `(N, C, H, W)`, C of 1 or 3.
+        pixels: `(N, C, H, W)`, C of 1 or 3: uint8, or float32 in units where black is 0 and white
+            1. Floats may lie outside, where noise was added that is not clipped; a data set as
+            published is uint8.
         labels: int64 `(N,)`, positions in the data set's `classes`.
     """
 
@@ -21,8 +23,8 @@ class Images:
     labels: Tensor
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
-            raise ValueError("pixels must be uint8 of shape (N, C, H, W)")
+        if self.pixels.dtype not in (torch.uint8, torch.float32) or self.pixels.ndim != 4:
+            raise ValueError("pixels must be uint8 or float32 of shape (N, C, H, W)")
         if self.labels.dtype != torch.int64 or self.labels.shape != self.pixels.shape[:1]:
             raise ValueError("labels must be int64 of shape (N,)")
 
@@ -42,6 +44,10 @@ class DataSet:
     classes: tuple[str, ...]
     train: Images
     test: Images
+
+    def __post_init__(self) -> None:
+        if not self.train.pixels.dtype == self.test.pixels.dtype == torch.uint8:
+            raise ValueError("the pixels of a data set must be uint8")
 
     @property
     def shape(self) -> tuple[int, int, int]:

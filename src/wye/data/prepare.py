@@ -1,4 +1,4 @@
-"""From a data set to what a run trains on: channels, subset, split, preparation, normalisation."""
+"""From a data set to what a run trains on: classes, subset, split, preparation, normalisation."""
 
 from __future__ import annotations
 
@@ -7,43 +7,26 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from wye.data.balance import balanced
 from wye.data.images import DataSet, Images
-from wye.data.transforms import Transform, pipeline
+from wye.data.normalization import Normalization, normalization
+from wye.data.subset import most_of_each, of_classes, split, subset
+from wye.data.transforms import Transform, as_float, pipeline
 from wye.errors import UsageError
-from wye.notation import NotationError
 from wye.recipe.schema import DataSettings
-from wye.registry import suggest
 from wye.streams import Streams
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+__all__ = [
+    "Normalization",
+    "Prepared",
+    "copied",
+    "prepare",
+    "transformed",
+    "with_channels",
+]
 
-
-@dataclass(frozen=True)
-class Normalization:
-    """`(x - mean) / deviation` a channel, of pixels in [0, 1]; both `(C, 1, 1)`."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def apply(self, pixels: Tensor) -> Tensor:
-        """Normalise uint8 or [0, 1] pixels `(N, C, H, W)` in one pass."""
-        unit = 255.0 if pixels.dtype == torch.uint8 else 1.0
-        factor = (1.0 / (unit * self.deviation)).to(pixels.device)
-        offset = (-self.mean / self.deviation).to(pixels.device)
-        return torch.addcmul(offset, pixels.float(), factor)
-
-    def undo(self, values: Tensor) -> Tensor:
-        """Back to [0, 1], clamped: what a screen can show of a reconstruction."""
-        restored = values.float() * self.deviation.to(values.device)
-        return (restored + self.mean.to(values.device)).clamp_(0, 1)
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """The least and the greatest value that a normalised pixel can take."""
-        low = ((0 - self.mean) / self.deviation).min().item()
-        high = ((1 - self.mean) / self.deviation).max().item()
-        return low, high
+_CHUNK = 2048
+_HALF_A_LEVEL = 0.5 / 255
 
 
 @dataclass(frozen=True)
@@ -51,14 +34,19 @@ class Prepared:
     """The images of a run and what is done to a batch of them.
 
     Attributes:
-        train, validation, test: the parts; validation is None where nothing is held out.
-        published_train: the training pixels before subset and split, on the CPU: what figures that
-            refer to the data set rather than to the run are taken from.
+        train, validation, test: the parts; validation is None where nothing is held out. Training
+            pixels are float32 where copies of them leave [0, 1], else all are uint8.
+        published_train: the training pixels of these classes before subset and split, on the CPU:
+            what figures that refer to the data set rather than to the run are taken from.
         published_size: height of the images before preparation.
         inputs: normalisation of what the encoder sees.
         targets: normalisation of what the decoder should give.
         augment: on training batches, input and target alike.
-        corrupt: on the input alone, in training and evaluation.
+        corrupt: on the input alone.
+        view: on evaluation batches, which the stored images are too large or too small for.
+        augmented_target: False: the target is the image as it was before `augment`.
+        corrupt_evaluation: False: `corrupt` is for training batches alone.
+        weighted: an epoch draws its images with replacement, every class as often.
     """
 
     name: str
@@ -72,12 +60,33 @@ class Prepared:
     targets: Normalization
     augment: Transform | None
     corrupt: Transform | None
+    view: Transform | None = None
+    augmented_target: bool = True
+    corrupt_evaluation: bool = True
+    weighted: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """`(C, H, W)` of one image."""
-        channels, height, width = self.train.pixels.shape[1:]
+        """`(C, H, W)` of an image in evaluation, and in training too unless there is a `view`."""
+        image = self.train.pixels[:1]
+        if self.view is not None:
+            image = self.view(image, torch.Generator(device=image.device))
+        channels, height, width = image.shape[1:]
         return channels, height, width
+
+    @property
+    def target_range(self) -> tuple[float, float]:
+        """The least and the greatest value that the decoder may be asked for.
+
+        That of normalised [0, 1], and of the training images where noise takes them beyond it.
+        """
+        low, high = self.targets.range
+        pixels = self.train.pixels
+        if pixels.dtype != torch.uint8:
+            ends = torch.stack([pixels.amin((0, 2, 3)), pixels.amax((0, 2, 3))])
+            reached = self.targets.apply(ends[..., None, None])
+            low, high = min(low, reached.min().item()), max(high, reached.max().item())
+        return low, high
 
     def to(self, device: torch.device) -> Prepared:
         """The same with all pixels and labels on `device`."""
@@ -92,15 +101,19 @@ class Prepared:
 def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepared:
     """The parts and transformations of a run.
 
-    The subset (`per_class`, `limit`) is drawn from stream `subset`, the validation part from stream
-    `split`, both by class, so that parts keep the proportions of the classes.
+    In this order: the classes are chosen; all images are prepared; the subset (`per_class`,
+    `limit`) is drawn from stream `subset` and the validation part from stream `split`, both by
+    class, so that parts keep the proportions of the classes; what is left for training is balanced
+    (stream `subset`), then copied (stream `noise`).
 
     Raises:
-        NotationError: a line of transformations cannot be read.
-        UsageError: `limit` names a class that isn't there.
+        NotationError: a line of transformations cannot be read, or doesn't suit the images.
+        UsageError: `classes` or `limit` names a class that isn't there, SMOTE cannot be had, or
+            lines change the size of images where it must stay.
     """
-    lines = {name: getattr(settings, name) for name in ("prepare", "augment", "corrupt")}
-    steps = {name: _pipeline(name, text) for name, text in lines.items()}
+    lines = ("prepare", "prepare_test", "augment", "corrupt", "view")
+    steps = {name: _pipeline(f"data.{name}", getattr(settings, name)) for name in lines}
+    dataset = of_classes(dataset, settings.classes)
     train, test = dataset.train, dataset.test
     if settings.channels is not None:
         train, test = (with_channels(part, settings.channels) for part in (train, test))
@@ -110,17 +123,20 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
             for name, part in (("train", train), ("test", test))
         )
     published_train = train.pixels
+    if (static := steps["prepare_test"]) is not None:
+        test = transformed(test, static, streams.generator("noise", "prepare_test"))
+        _check_size("data.prepare_test", test.pixels, published_train)
     if settings.per_class is not None or settings.limit:
-        most = _most_of_each(dataset.classes, settings)
-        train = train.take(_subset(train.labels, most, streams.generator("subset")))
+        most = most_of_each(dataset.classes, settings.per_class, settings.limit)
+        train = train.take(subset(train.labels, most, streams.generator("subset")))
     validation = None
     if settings.validation > 0:
-        train, validation = _split(train, settings.validation, streams.generator("split"))
-    if settings.balance == "oversample":
-        train = train.take(_oversampled(train.labels, streams.generator("subset", "oversample")))
-    normalization = _normalization(settings.normalize, train.pixels)
-    unit = _normalization("none", train.pixels)
-    return Prepared(
+        train, validation = split(train, settings.validation, streams.generator("split"))
+    train = balanced(train, settings.balance, streams)
+    if settings.copies:
+        train = copied(train, settings.copies, streams)
+    inputs = normalization(settings.normalize, train.pixels)
+    prepared = Prepared(
         name=dataset.name,
         classes=dataset.classes,
         train=train,
@@ -128,22 +144,32 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         test=test,
         published_train=published_train,
         published_size=dataset.shape[1],
-        inputs=normalization,
-        targets=normalization if settings.target == "normalized" else unit,
+        inputs=inputs,
+        targets=inputs if settings.target == "normalized" else normalization("none", train.pixels),
         augment=steps["augment"],
         corrupt=steps["corrupt"],
+        view=steps["view"],
+        augmented_target=settings.augmented_target,
+        corrupt_evaluation=settings.corrupt_in == "everywhere",
+        weighted=settings.balance == "weighted",
     )
+    if prepared.augment is not None and not prepared.augmented_target:
+        seen = prepared.augment(train.pixels[:1], torch.Generator())
+        if seen.shape[1:] != prepared.shape:
+            raise UsageError(
+                f"data.augmented_target=false: data.augment makes images of {_size(seen)}, and the"
+                f" target without it is of {'x'.join(map(str, prepared.shape[1:]))}; give a"
+                f" data.view that makes it {_size(seen)}, or leave the size alone"
+            )
+    return prepared
 
 
 def _pipeline(name: str, text: str) -> Transform | None:
-    try:
-        return pipeline(text) if text else None
-    except NotationError as error:
-        raise error.at(f"data.{name}") from None
+    return pipeline(text, name) if text else None
 
 
 def with_channels(images: Images, channels: int) -> Images:
-    """Grey images as three equal channels, colour images as their luma."""
+    """Grey images as three equal channels, colour images as their luma; uint8."""
     have = images.pixels.shape[1]
     if have == channels:
         return images
@@ -157,91 +183,53 @@ def with_channels(images: Images, channels: int) -> Images:
     return Images(grey.round_().to(torch.uint8), images.labels)
 
 
-def _most_of_each(classes: tuple[str, ...], settings: DataSettings) -> list[int | None]:
-    """How many training images of each class are kept; None for all of them."""
-    if unknown := sorted(set(settings.limit) - set(classes)):
-        raise UsageError(f"data.limit: no class {unknown[0]!r}; {suggest(unknown[0], classes)}")
-    return [settings.limit.get(name, settings.per_class) for name in classes]
-
-
-def _subset(labels: Tensor, most: list[int | None], generator: torch.Generator) -> Tensor:
-    """Indices, in order, of up to `most[c]` images of class c, drawn without replacement."""
-    chosen = []
-    for label in labels.unique():
-        members = (labels == label).nonzero().flatten()
-        order = torch.randperm(len(members), generator=generator)
-        chosen.append(members[order[: most[int(label)]]])
-    return torch.cat(chosen).sort().values
-
-
-def _oversampled(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Indices that hold every image once and those of smaller classes as often as it takes.
-
-    Whole copies first, then a draw without replacement: with half as many images as the largest
-    class each is there twice, as in study S0.
-    """
-    largest = int(torch.bincount(labels).max())
-    chosen = []
-    for label in labels.unique():
-        members = (labels == label).nonzero().flatten()
-        copies, rest = divmod(largest, len(members))
-        drawn = members[torch.randperm(len(members), generator=generator)[:rest]]
-        chosen += [members.repeat(copies), drawn]
-    return torch.cat(chosen).sort().values
-
-
-def _split(
-    images: Images, share: float, generator: torch.Generator
-) -> tuple[Images, Images | None]:
-    held_out = []
-    for label in images.labels.unique():
-        members = (images.labels == label).nonzero().flatten()
-        count = round(len(members) * share)
-        held_out.append(members[torch.randperm(len(members), generator=generator)[:count]])
-    held = torch.cat(held_out).sort().values
-    if len(held) == 0 or len(held) == len(images):
-        return images, None
-    rest = torch.ones(len(images), dtype=torch.bool)
-    rest[held] = False
-    return images.take(rest.nonzero().flatten()), images.take(held)
-
-
 def transformed(images: Images, transform: Transform, generator: torch.Generator) -> Images:
     """Transform all images, some at a time, and keep them as uint8."""
-    parts = []
-    for part in images.pixels.split(2048):
-        changed = transform(part, generator)
-        if changed.dtype != torch.uint8:
-            changed = changed.mul(255).round_().clamp_(0, 255).to(torch.uint8)
-        parts.append(changed)
+    parts = [_rounded(transform(part, generator)) for part in images.pixels.split(_CHUNK)]
     return Images(torch.cat(parts), images.labels)
 
 
-def _normalization(kind: str, pixels: Tensor) -> Normalization:
-    channels = pixels.shape[1]
-    if kind == "none":
-        return Normalization(torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
-    if kind == "imagenet":
-        mean, deviation = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_DEVIATION)
-        if channels == 1:
-            mean, deviation = mean.mean(0, keepdim=True), deviation.mean(0, keepdim=True)
-        return Normalization(mean.view(-1, 1, 1), deviation.view(-1, 1, 1))
-    return _measured(pixels)
+def copied(images: Images, lines: tuple[str, ...], streams: Streams) -> Images:
+    """The images once under each line, one copy after the other: S2's static augmentation.
+
+    Each copy draws from a place of its own in stream `noise`, once: it is the same in every epoch.
+    The result is uint8, or float32 where a line leaves [0, 1], as noise does that is not clipped.
+
+    Raises:
+        UsageError: a line changes the size of the images.
+    """
+    copies = []
+    for index, line in enumerate(lines):
+        transform = pipeline(line, f"data.copies.{index}")
+        generator = streams.generator("noise", "copies", index)
+        parts = [transform(part, generator) for part in images.pixels.split(_CHUNK)]
+        copies.append(torch.cat(parts))
+        _check_size(f"data.copies.{index}", copies[-1], images.pixels)
+    keep = as_float if any(_leaves_the_unit(copy) for copy in copies) else _rounded
+    return Images(torch.cat([keep(copy) for copy in copies]), images.labels.repeat(len(copies)))
 
 
-def _measured(pixels: Tensor) -> Normalization:
-    """Mean and deviation a channel over all pixels, exact from a histogram of the 256 values."""
-    values = torch.arange(256, dtype=torch.float64) / 255
-    means, deviations = [], []
-    for channel in pixels.unbind(1):
-        counts = torch.zeros(256, dtype=torch.float64)
-        for part in channel.split(4096):
-            counts += torch.bincount(part.flatten().to(torch.int32), minlength=256)
-        shares = counts / counts.sum()
-        mean = (shares * values).sum()
-        means.append(mean)
-        deviations.append((shares * (values - mean) ** 2).sum().sqrt().clamp_min(1e-3))
-    shape = (-1, 1, 1)
-    return Normalization(
-        torch.stack(means).float().view(shape), torch.stack(deviations).float().view(shape)
-    )
+def _leaves_the_unit(pixels: Tensor) -> bool:
+    """Whether rounding to the 256 levels would cut more off than it does elsewhere."""
+    if pixels.dtype == torch.uint8:
+        return False
+    low, high = pixels.aminmax()
+    return bool(low < -_HALF_A_LEVEL or high > 1 + _HALF_A_LEVEL)
+
+
+def _rounded(pixels: Tensor) -> Tensor:
+    if pixels.dtype == torch.uint8:
+        return pixels
+    return pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _check_size(name: str, made: Tensor, wanted: Tensor) -> None:
+    if made.shape[1:] != wanted.shape[1:]:
+        raise UsageError(
+            f"{name} makes images of {_size(made)}, and the others are of {_size(wanted)};"
+            " data.prepare changes the size of all of them"
+        )
+
+
+def _size(pixels: Tensor) -> str:
+    return "x".join(map(str, pixels.shape[2:]))

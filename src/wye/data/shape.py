@@ -6,25 +6,26 @@ import torch
 
 from wye.data.catalog import DATASETS
 from wye.data.sources import load
+from wye.data.subset import class_names
 from wye.data.transforms import pipeline
 from wye.recipe.schema import DataSettings
 
 
 def input_shape(settings: DataSettings) -> tuple[tuple[int, int, int], int]:
-    """`(C, H, W)` of an image as the encoder sees it, and the number of classes.
+    """`(C, H, W)` of an image as the network is measured on it, and the number of classes.
 
     Raises:
-        UsageError: no such data set or folder.
-        NotationError: the line `data.prepare` cannot be read.
+        UsageError: no such data set or folder, or `data.classes` doesn't suit it.
+        NotationError: one of the lines `data.prepare` and `data.view` cannot be read.
     """
     if settings.name in DATASETS:
         source = DATASETS[settings.name]
-        shape, classes = source.shape, len(source.classes)
+        shape, classes = source.shape, source.classes
     else:
         dataset = load(settings.name, image_size=settings.image_size)
-        shape, classes = dataset.shape, len(dataset.classes)
+        shape, classes = dataset.shape, dataset.classes
     probe = torch.zeros((1, settings.channels or shape[0], *shape[1:]), dtype=torch.uint8)
-    if settings.prepare:
-        probe = pipeline(settings.prepare)(probe, torch.Generator())
+    for name in ("prepare", "view"):
+        probe = pipeline(getattr(settings, name), f"data.{name}")(probe, torch.Generator())
     channels, height, width = probe.shape[1:]
-    return (channels, height, width), classes
+    return (channels, height, width), len(class_names(classes, settings.classes))

@@ -19,6 +19,8 @@ from wye.data.transforms_alphabet import (
 )
 
 Deviation = Annotated[float, Field(ge=0, le=100)]
+Mean = Annotated[float, Field(ge=-100, le=100)]
+Space = Literal["linear", "logit"]
 
 _LUMA = (0.2989, 0.587, 0.114)
 # Standard deviations and directions (one a column) of the colours of ImageNet in [0, 1].
@@ -46,19 +48,26 @@ def noise(
     sd: Deviation,
     clip: bool = False,
     kind: Literal["normal", "uniform"] = "normal",
+    mean: Mean = 0.0,
+    p: Probability = 1.0,
 ) -> Tensor:
-    """Independent noise of mean 0 and standard deviation `sd` added to every value.
+    """Independent noise of the given mean and standard deviation `sd` added to every value.
 
-    `kind=uniform` is uniform in ±sd*sqrt(3). Without `clip` the result leaves [0, 1], as in the
-    studies S2 and S3.
+    Each image gets it with probability `p`. `kind=uniform` is uniform in mean ± sd*sqrt(3), so that
+    the uniform noise in [0, 1) of study S2's text is `noise(0.2887, kind=uniform, mean=0.5)`.
+    Without `clip` the result leaves [0, 1], as in the studies S2 and S3.
     """
+    pixels = as_float(images)
     if kind == "normal":
         draws = torch.randn(images.shape, generator=generator, device=images.device)
     else:
         draws = torch.rand(images.shape, generator=generator, device=images.device)
         draws.sub_(0.5).mul_(math.sqrt(12))
-    noisy = draws.mul_(sd).add_(as_float(images))
-    return noisy.clamp_(0, 1) if clip else noisy
+    noisy = draws.mul_(sd).add_(mean).add_(pixels)
+    if clip:
+        noisy.clamp_(0, 1)
+    # No draw where it would decide nothing: what follows in a line without `p` keeps its own.
+    return noisy if p == 1 else _where(happens(images, generator, p), noisy, pixels)
 
 
 @TRANSFORMS.register("blur")
@@ -84,26 +93,47 @@ def blur(
 
 @TRANSFORMS.register("brightness")
 def brightness(
-    images: Tensor, generator: torch.Generator, amount: Fraction, p: Probability = 1.0
+    images: Tensor,
+    generator: torch.Generator,
+    amount: Fraction,
+    p: Probability = 1.0,
+    space: Space = "linear",
 ) -> Tensor:
     """Values times a factor from 1±`amount`, cut to [0, 1], for each image with probability `p`.
 
-    As in torchvision's ColorJitter (study S0).
+    As in torchvision's ColorJitter (study S0). `space=logit` is that of fastai v1 (study S4): the
+    logit of a change from 0.5*(1±`amount`) is added to the logits of the values.
     """
-    return as_float(images).mul(_factor(images, generator, amount, p)).clamp_(0, 1)
+    if space == "linear":
+        return as_float(images).mul(_factor(images, generator, amount, p)).clamp_(0, 1)
+    change = torch.logit(uniform(images, generator, 0.5 - _open(amount) / 2, 0.5 + amount / 2))
+    pixels = as_float(images)
+    brighter = _logits(pixels).add_(change).sigmoid_()
+    return _where(happens(images, generator, p), brighter, pixels)
 
 
 @TRANSFORMS.register("contrast")
 def contrast(
-    images: Tensor, generator: torch.Generator, amount: Fraction, p: Probability = 1.0
+    images: Tensor,
+    generator: torch.Generator,
+    amount: Fraction,
+    p: Probability = 1.0,
+    space: Space = "linear",
 ) -> Tensor:
     """Distances from the image's mean grey times a factor from 1±`amount`, cut to [0, 1].
 
-    For each image with probability `p`; as in torchvision's ColorJitter (study S0).
+    For each image with probability `p`; as in torchvision's ColorJitter (study S0). `space=logit`
+    is that of fastai v1 (study S4): the logits of the values times a factor from 1-`amount` to
+    1/(1-`amount`), uniform in its logarithm.
     """
     pixels = as_float(images)
-    mean = _luma(pixels).mean((2, 3), keepdim=True)
-    return mean.lerp(pixels, _factor(images, generator, amount, p)).clamp_(0, 1)
+    if space == "linear":
+        mean = _luma(pixels).mean((2, 3), keepdim=True)
+        return mean.lerp(pixels, _factor(images, generator, amount, p)).clamp_(0, 1)
+    most = -math.log1p(-_open(amount))
+    scale = uniform(images, generator, -most, most).exp_()
+    changed = _logits(pixels).mul_(scale).sigmoid_()
+    return _where(happens(images, generator, p), changed, pixels)
 
 
 @TRANSFORMS.register("saturation")
@@ -179,10 +209,25 @@ def _luma(pixels: Tensor) -> Tensor:
     return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
 
 
+def _where(chosen: Tensor, changed: Tensor, pixels: Tensor) -> Tensor:
+    """`changed[i]` where `chosen[i]`, else `pixels[i]`; both float."""
+    return torch.where(chosen.view(-1, 1, 1, 1), changed, pixels)
+
+
+def _open(amount: float) -> float:
+    if amount == 1:
+        raise ValueError("in logit space the amount must be below 1")
+    return amount
+
+
+def _logits(pixels: Tensor) -> Tensor:
+    """Finite logits, cut where fastai v1 cuts them."""
+    return torch.logit(pixels, eps=1e-7)
+
+
 def _factor(images: Tensor, generator: torch.Generator, amount: float, p: float) -> Tensor:
     factor = uniform(images, generator, 1 - amount, 1 + amount)
-    chosen = happens(images, generator, p).view(-1, 1, 1, 1)
-    return torch.where(chosen, factor, 1.0)
+    return _where(happens(images, generator, p), factor, torch.ones_like(factor))
 
 
 def _blur_matrix(side: int, sigma: float, radius: int) -> Tensor:

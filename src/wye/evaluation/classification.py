@@ -34,6 +34,26 @@ def confusion_matrix(labels: Tensor, predictions: Tensor, classes: int) -> Tenso
     return torch.bincount(both[0] * classes + both[1], minlength=classes**2).view(classes, classes)
 
 
+def without_spare(confusion: Tensor, class_names: Sequence[str]) -> tuple[Tensor, list[str]]:
+    """The matrix without the outputs behind the classes (`network.outputs`) that no image got.
+
+    A spare output that was given to an image stays, named by its number, so that the image counts
+    as wrong.
+
+    Args:
+        confusion: `(K, K)` of all outputs.
+        class_names: names of the first of them.
+
+    Returns:
+        The matrix of what is kept, and its names.
+    """
+    classes = len(class_names)
+    used = [i for i in range(classes, len(confusion)) if bool(confusion[:, i].any())]
+    kept = torch.tensor([*range(classes), *used])
+    names = [*class_names, *(f"output {i + 1}" for i in used)]
+    return confusion[kept][:, kept], names
+
+
 def classification_report(confusion: Tensor, class_names: Sequence[str]) -> dict[str, Any]:
     """The figures of a confusion matrix, as fractions.
 

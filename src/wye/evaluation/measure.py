@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wye.data.batches import evaluation_batches
+from wye.data.batches import evaluation_batch_size, evaluation_batches
 from wye.data.images import Images
 from wye.data.prepare import Prepared
-from wye.evaluation.classification import classification_report, confusion_matrix
+from wye.evaluation.classification import (
+    classification_report,
+    confusion_matrix,
+    without_spare,
+)
 from wye.evaluation.pca import psnr_pca
 from wye.evaluation.reconstruction import ReconstructionQuality
 from wye.files import cache_folder
@@ -21,7 +25,8 @@ from wye.network.build import Network
 from wye.streams import Streams
 from wye.training.precision import multiplying_in
 
-BATCH = 500
+Judge = Callable[[Tensor], Tensor]
+"""The class `(N,)` that a classifier gives images `(N, C, H, W)` in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,13 @@ def answers(
     """
     network.eval()
     device = images.pixels.device
-    for batch in evaluation_batches(data, images, BATCH, streams, part):
+    size = evaluation_batch_size(data.shape)
+    for batch in evaluation_batches(data, images, size, streams, part):
         with multiplying_in(precision, device):
             output = network(batch.inputs)
             logits = output.logits
             if mirror_views and logits is not None and network.classifier is not None:
-                mirrored = network.classifier(network.encoder(batch.inputs.flip(3)))
+                mirrored = network(batch.inputs.flip(3), branches=["classifier"]).logits
                 logits = (logits.float() + mirrored.float()) / 2
         yield Answer(
             labels=batch.labels,
@@ -83,6 +89,8 @@ def measure(
     streams: Streams,
     precision: str,
     mirror_views: bool = False,
+    judge: Judge | None = None,
+    ssim_range2: bool = False,
 ) -> dict[str, Any]:
     """The figures of `result.json` for one part of the data.
 
@@ -93,26 +101,36 @@ def measure(
 
     Args:
         part: `test` or `validation`.
+        judge: names the reconstructions, or the images where there is no decoder
+            (`judge_accuracy`).
+        ssim_range2: also report that form of SSIM.
     """
     images = data.test if part == "test" else data.validation
     assert images is not None
-    counts = torch.zeros(len(data.classes), len(data.classes), dtype=torch.int64)
+    counts: Tensor | None = None
     entropy = 0.0
-    quality = ReconstructionQuality()
+    agreed = 0
+    quality = ReconstructionQuality(ssim_range2)
     for answer in answers(network, data, images, part, streams, precision, mirror_views):
         if answer.logits is not None:
             predicted = answer.logits.argmax(1)
-            counts += confusion_matrix(answer.labels, predicted, len(data.classes)).cpu()
+            matrix = confusion_matrix(answer.labels, predicted, answer.logits.shape[1]).cpu()
+            counts = matrix if counts is None else counts + matrix
             entropy += F.cross_entropy(answer.logits, answer.labels, reduction="sum").item()
         if answer.reconstructions is not None:
             quality.update(answer.originals, answer.reconstructions)
+        if judge is not None:
+            shown = answer.originals if answer.reconstructions is None else answer.reconstructions
+            agreed += int((judge(shown) == answer.labels).sum())
     figures: dict[str, Any] = {}
-    if network.classifier is not None:
-        figures = classification_report(counts, data.classes)
+    if counts is not None:
+        figures = classification_report(*without_spare(counts, data.classes))
         figures["cross_entropy"] = entropy / len(images)
+    if judge is not None:
+        figures["judge_accuracy"] = agreed / len(images)
     if network.decoder is not None:
         figures |= quality.compute()
-        if part == "test":
+        if part == "test" and data.view is None:
             optimum = psnr_pca(
                 data.published_train,
                 images.pixels.cpu(),

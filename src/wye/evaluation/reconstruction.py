@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # The mean squared error of an exact reconstruction counts as this much: 100 dB, not infinity.
@@ -40,15 +41,43 @@ def ssim(originals: Tensor, reconstructions: Tensor) -> Tensor:
     return values
 
 
+def ssim_range2(originals: Tensor, reconstructions: Tensor) -> Tensor:
+    """Structural similarity of each image as scikit-image 0.18 has it by default: `(N,)`.
+
+    A uniform window of 7 pixels, sample covariance, and data range 2, which floats are taken to
+    span (-1 to 1): for images in [0, 1] it flatters. Study S1 printed it. float64.
+    """
+    window = 7
+    pairs = torch.cat([originals, reconstructions]).double()
+    first, second = pairs.chunk(2)
+
+    def mean(images: Tensor) -> Tensor:
+        return F.avg_pool2d(images, window, stride=1)
+
+    sample = window**2 / (window**2 - 1)
+    mean1, mean2 = mean(first), mean(second)
+    variance1 = sample * (mean(first * first) - mean1 * mean1)
+    variance2 = sample * (mean(second * second) - mean2 * mean2)
+    covariance = sample * (mean(first * second) - mean1 * mean2)
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    values = (2 * mean1 * mean2 + c1) * (2 * covariance + c2)
+    values /= (mean1**2 + mean2**2 + c1) * (variance1 + variance2 + c2)
+    return values.mean((1, 2, 3))
+
+
 class ReconstructionQuality:
     """Running means over images of mse, mae, psnr and ssim, summed in float64.
 
     Every figure is computed for each image and then averaged, so that the division into batches
     makes no difference. PSNR is thus the mean of the images' PSNR, which lies above the PSNR of
     the mean error.
+
+    Args:
+        range2: also `ssim_range2`, for images of at least 7 pixels a side.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, range2: bool = False) -> None:
+        self.range2 = range2
         self.count = 0
         self._sums: dict[str, Tensor] = {}
 
@@ -83,6 +112,8 @@ class ReconstructionQuality:
                 "psnr": psnr(mse),
                 "ssim": ssim(first, second),
             }
+            if self.range2:
+                figures["ssim_range2"] = ssim_range2(first, second)
         for name, values in figures.items():
             total = values.double().sum()
             self._sums[name] = self._sums[name] + total if name in self._sums else total

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from wye.errors import UsageError
-from wye.metrics import METRICS, spread
+from wye.metrics import figures, spread
 from wye.recipe import Recipe, recipe_from_row
 from wye.recipe.overrides import validated
 from wye.studies import row_names
@@ -32,9 +32,8 @@ def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
             recipe = validated(yaml.safe_load((path.parent / "recipe.yaml").read_text()))
             if result["status"] != "complete" or not _as_in_study(recipe):
                 continue
-            for name in METRICS:
-                if name in result["test"]:
-                    values[recipe.row][name].append(float(result["test"][name]))
+            for name, value in figures(result).items():
+                values[recipe.row][name].append(value)
         except UsageError:
             continue  # of settings that are no recipe any more
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
@@ -50,7 +49,7 @@ def _as_in_study(recipe: Recipe) -> bool:
     if recipe.row not in row_names():
         return False
     row = recipe_from_row(recipe.row)
-    settings = ("data", "network", "loss", "phases", "evaluation", "seeds")
+    settings = ("data", "network", "loss", "phases", "evaluation", "transfer", "weights", "seeds")
     same = all(getattr(recipe, key) == getattr(row, key) for key in settings)
     train = recipe.train.model_copy(update={"precision": row.train.precision})
     return same and train == row.train

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from wye.errors import UsageError
 from wye.network.mirror import mirror
+from wye.network.route import Route
 from wye.network.stack import Stack
 from wye.network.symbols import Shape
 from wye.notation import NotationError
 from wye.recipe.schema import NetworkSettings
+
+Weighted = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 
 class Output(NamedTuple):
@@ -61,13 +65,27 @@ class Network(nn.Module):
         }
         return {name: part for name, part in named.items() if part is not None}
 
-    def forward(self, images: Tensor) -> Output:
-        latent = self.encoder(images)
-        return Output(
-            self.classifier(latent) if self.classifier is not None else None,
-            self.decoder(latent) if self.decoder is not None else None,
-            latent,
-        )
+    def forward(
+        self,
+        images: Tensor,
+        branches: Collection[str] = ("decoder", "classifier"),
+        still: Collection[str] = (),
+    ) -> Output:
+        """Send images through the encoder and its branches.
+
+        Args:
+            images: `(N, C, H, W)`.
+            branches: those to go through, where there are any.
+            still: branches to keep out of the graph of gradients.
+        """
+        route = Route((images.shape[-2], images.shape[-1]))
+        latent = self.encoder(images, route)
+        outputs: dict[str, Tensor] = {}
+        for name in branches:
+            if (part := self.parts.get(name)) is not None:
+                with torch.set_grad_enabled(torch.is_grad_enabled() and name not in still):
+                    outputs[name] = part(latent, route.branch())
+        return Output(outputs.get("classifier"), outputs.get("decoder"), latent)
 
 
 def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Network:
@@ -76,6 +94,7 @@ def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Net
     Raises:
         NotationError: a line cannot be read or its layers don't fit each other, the decoder does
             not lead back to the image, or the classifier has not one output a class.
+        UsageError: `network.outputs` is less than the number of classes.
     """
     encoder = _part("encoder", settings.encoder, inputs)
     if not encoder.calls:
@@ -84,24 +103,30 @@ def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Net
     if settings.decoder != "none":
         try:
             line = mirror(encoder) if settings.decoder == "mirror" else settings.decoder
+            line = re.sub(r"\bimage\b", _sizes(inputs), line)
+            line = re.sub(r"\bvalues\b", str(math.prod(inputs)), line)
         except NotationError as error:
             raise error.at("network.decoder=mirror of the encoder") from None
-        decoder = _part("decoder", line, encoder.outputs)
+        decoder = _part("decoder", line, encoder.outputs, encoder.route)
         if decoder.outputs != inputs:
             raise _misfit("decoder", decoder, f"an image of {_sizes(inputs)}")
     if settings.classifier != "none":
-        line = re.sub(r"\bclasses\b", str(classes), settings.classifier)
-        classifier = _part("classifier", line, encoder.outputs)
-        if classifier.outputs != (classes,):
-            raise _misfit("classifier", classifier, f"{classes} values, one a class")
+        outputs = settings.outputs or classes
+        if outputs < classes:
+            raise UsageError(f"network.outputs={outputs}: there are {classes} classes")
+        line = re.sub(r"\bclasses\b", str(outputs), settings.classifier)
+        classifier = _part("classifier", line, encoder.outputs, encoder.route)
+        if classifier.outputs != (outputs,):
+            why = "one a class" if outputs == classes else "by network.outputs"
+            raise _misfit("classifier", classifier, f"{outputs} values, {why}")
     network = Network(encoder, decoder, classifier)
     INITIALISERS[settings.init](network)
     return network
 
 
-def _part(name: str, text: str, inputs: Shape) -> Stack:
+def _part(name: str, text: str, inputs: Shape, route: Route | None = None) -> Stack:
     try:
-        return Stack(text, inputs)
+        return Stack(text, inputs, route)
     except NotationError as error:
         raise error.at(f"network.{name}") from None
 
@@ -122,26 +147,43 @@ def _default(network: nn.Module) -> None:
 
 
 def _he(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight)
+    for module in _weighted(network):
+        _fill(module, nn.init.kaiming_normal_)
 
 
 def _glorot(network: nn.Module) -> None:
-    """Keras's initial values: Glorot's uniform weights, biases of zero (study S3)."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    """Keras's initial values: Glorot's uniform weights, biases of zero (studies S1 and S3)."""
+    for module in _weighted(network):
+        _fill(module, nn.init.xavier_uniform_)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _dirac(network: nn.Module) -> None:
-    for module in network.modules():
+    for module in _weighted(network):
         if isinstance(module, nn.Conv2d) and module.kernel_size[0] > 1:
-            with torch.no_grad():
-                channels = min(module.weight.shape[:2])
-                nn.init.dirac_(module.weight[:channels])
+            _fill(module, _pass_on)
+
+
+def _pass_on(weight: Tensor) -> None:
+    nn.init.dirac_(weight[: min(weight.shape[:2])])
+
+
+def _weighted(network: nn.Module) -> Iterator[Weighted]:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            yield module
+
+
+def _fill(module: Weighted, initialise: Callable[[Tensor], object]) -> None:
+    """Initialise a module's weight, also where it is computed from others (weight norm)."""
+    with torch.no_grad():
+        weight = module.weight.detach().clone()
+        initialise(weight)
+        if is_parametrized(module, "weight"):
+            setattr(module, "weight", weight)  # noqa: B010 (a property by then)
+        else:
+            module.weight.copy_(weight)
 
 
 INITIALISERS: Mapping[str, Callable[[nn.Module], None]] = {

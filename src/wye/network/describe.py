@@ -9,7 +9,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from wye.network.build import Network
-from wye.network.stack import Stack
+from wye.network.route import Route, apply
+from wye.network.stack import PROBE, Stack
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,11 @@ def describe(network: Network) -> Description:
 
     Multiply-adds are those of convolutions and matrix products, counted by torch's own counter.
     """
-    layers = [
-        layer for name, part in network.parts.items() for layer in _describe_stack(name, part)
-    ]
+    route = Route(network.inputs[1:])
+    layers: list[LayerDescription] = []
+    for name, part in network.parts.items():
+        # The encoder comes first, and both branches see what it left on the route.
+        layers += _describe_stack(name, part, route if name == "encoder" else route.branch())
     return Description(tuple(layers), count_parameters(network, trainable=True))
 
 
@@ -64,14 +67,13 @@ def count_parameters(module: nn.Module, trainable: bool = False) -> int:
     )
 
 
-def _describe_stack(name: str, stack: Stack) -> list[LayerDescription]:
+def _describe_stack(name: str, stack: Stack, route: Route) -> list[LayerDescription]:
     described = []
+    with torch.device("meta"):
+        probe = Stack(stack.text, stack.shapes[0], route).eval()
     for index, (call, layer) in enumerate(zip(stack.calls, stack.layers, strict=True)):
-        with torch.device("meta"):
-            inputs = torch.empty((1, *stack.shapes[index]))
-            probe = call(stack.shapes[index]).eval()
-            with FlopCounterMode(display=False) as counter:
-                probe(inputs)
+        with torch.device("meta"), FlopCounterMode(display=False) as counter:
+            apply(probe.layers[index], torch.empty((PROBE, *stack.shapes[index])), route)
         described.append(
             LayerDescription(
                 part=name,
@@ -79,7 +81,7 @@ def _describe_stack(name: str, stack: Stack) -> list[LayerDescription]:
                 symbol=str(call.item),
                 shape=stack.shapes[index + 1],
                 parameters=count_parameters(layer),
-                multiply_adds=counter.get_total_flops() // 2,
+                multiply_adds=counter.get_total_flops() // (2 * PROBE),
             )
         )
     return described

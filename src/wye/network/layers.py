@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from wye.network.route import Route, Routed
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,
@@ -73,14 +76,54 @@ class Reshape(nn.Module):
 
 
 class GlobalPool(nn.Module):
-    """`(N, C, H, W)` to `(N, C)` by the mean or the maximum over positions."""
+    """`(N, C, H, W)` to `(N, C)` by the mean or the maximum over positions, `(N, 2C)` by both."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
 
     def forward(self, inputs: Tensor) -> Tensor:
+        if self.kind == "both":
+            return torch.cat([inputs.amax((2, 3)), inputs.mean((2, 3))], 1)
         return inputs.mean((2, 3)) if self.kind == "avg" else inputs.amax((2, 3))
+
+
+class SidePath(Routed):
+    """Keeps what `path` makes of the features for the next `Join`; the features pass unchanged."""
+
+    def __init__(self, path: nn.Module) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, inputs: Tensor, route: Route) -> Tensor:
+        route.side = self.path(inputs)
+        return inputs
+
+
+class Join(Routed):
+    """The features and, behind them on the channels, what the last side path kept.
+
+    The side path's features are brought to the size of the others by adaptive average pooling; to
+    one value a channel where the others are flat.
+    """
+
+    def forward(self, inputs: Tensor, route: Route) -> Tensor:
+        if route.side is None:
+            raise ValueError("no Y before it keeps anything to join")
+        side, route.side = route.side, None
+        pooled = (
+            side.mean((2, 3))
+            if inputs.ndim == 2
+            else F.adaptive_avg_pool2d(side, (inputs.shape[-2], inputs.shape[-1]))
+        )
+        return torch.cat([inputs, pooled.to(inputs.dtype)], 1)
+
+
+class UpsampleToImage(Routed):
+    """Nearest-neighbour upsampling to the size of the image that the encoder was given."""
+
+    def forward(self, inputs: Tensor, route: Route) -> Tensor:
+        return F.interpolate(inputs, route.size)
 
 
 def bind_dropout(network: nn.Module, generator: torch.Generator) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from wye.errors import UsageError
 from wye.network.build import Network
-from wye.network.layers import Dropout, Flatten, Reshape
+from wye.network.layers import Dropout, Flatten, Reshape, UpsampleToImage
 
 # Modules that move values about or mix some of them within their range.
 _KEEPING = (
@@ -21,6 +21,10 @@ _KEEPING = (
     nn.Upsample,
     nn.MaxPool2d,
     nn.AvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.AdaptiveAvgPool2d,
+    nn.ReplicationPad2d,
+    UpsampleToImage,
     nn.Identity,
 )
 
@@ -60,5 +64,6 @@ def check_range(network: Network, target: tuple[float, float]) -> None:
         raise UsageError(
             f"network.decoder ends in values from {low:g} to {high:g}, but the images it is asked"
             f" for lie between {target[0]:.2f} and {target[1]:.2f}; end it without an activation,"
-            " or set data.target=unit for an output of 0 to 1"
+            " set data.target=unit for an output of 0 to 1, or network.range_check=false to train"
+            " it all the same"
         )

@@ -7,12 +7,18 @@ import math
 import torch
 from torch import Tensor, nn
 
+# Imported for its symbols.
+from wye.network import symbols_backbones  # noqa: F401
+from wye.network.route import Route, apply
 from wye.network.symbols import SYMBOLS, Shape
 from wye.notation import Call, NotationError
 
 # More than this cannot be trained on one machine; without the limit a slip of the finger such as
 # L(60000) > L(60000) would end in the operating system's out-of-memory killer.
 MOST_PARAMETERS = 4_000_000_000
+
+# Images in a probe of shapes; what a part leaves on the route for others is of as many.
+PROBE = 2
 
 
 class Stack(nn.Module):
@@ -22,17 +28,25 @@ class Stack(nn.Module):
         text: the line.
         calls: the bound symbols, one a layer.
         shapes: the shape before the first layer and after each, without the batch.
+        route: sizes of what the parts before and this one leave for later layers, on the meta
+            device.
+
+    Args:
+        text: the line.
+        inputs: shape of what comes in.
+        route: that of the part before; of an image of shape `inputs` if not given.
     """
 
-    def __init__(self, text: str, inputs: Shape) -> None:
+    def __init__(self, text: str, inputs: Shape, route: Route | None = None) -> None:
         super().__init__()
         self.text = text
         self.calls: list[Call[nn.Module]] = SYMBOLS.read(text)
         self.shapes: list[Shape] = [inputs]
+        self.route = route.branch() if route else _start(inputs)
         layers = []
         total = 0
         for call in self.calls:
-            shape, parameters = _probe(call, self.shapes[-1])
+            shape, parameters = _probe(call, self.shapes[-1], self.route)
             total += parameters
             if total > MOST_PARAMETERS:
                 raise call.error(f"the network would have more than {total:.1e} parameters")
@@ -45,9 +59,11 @@ class Stack(nn.Module):
         """The shape of one output."""
         return self.shapes[-1]
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, route: Route | None = None) -> Tensor:
+        """The features after the last layer; `route` is that of the parts before, if there are."""
+        route = route or _start(tuple(inputs.shape[1:]))
         for layer in self.layers:
-            inputs = layer(inputs)
+            inputs = apply(layer, inputs, route)
         return inputs
 
     def error(self, problem: str) -> NotationError:
@@ -55,12 +71,16 @@ class Stack(nn.Module):
         return self.calls[-1].error(problem)
 
 
-def _probe(call: Call[nn.Module], inputs: Shape) -> tuple[Shape, int]:
+def _start(shape: Shape) -> Route:
+    return Route((shape[-2], shape[-1])) if len(shape) > 1 else Route((1, 1))
+
+
+def _probe(call: Call[nn.Module], inputs: Shape, route: Route) -> tuple[Shape, int]:
     """Output shape and parameter count of a layer, found without memory on the meta device."""
     try:
         with torch.device("meta"):
             layer = call(inputs)
-            outputs = layer(torch.empty((2, *inputs)))
+            outputs = apply(layer, torch.empty((PROBE, *inputs)), route)
     except (RuntimeError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise call.error(

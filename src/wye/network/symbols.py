@@ -14,14 +14,18 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from wye.network.layers import (
     ACTIVATIONS,
     Dropout,
     Flatten,
     GlobalPool,
+    Join,
     Reshape,
     Scale,
+    SidePath,
+    UpsampleToImage,
 )
 from wye.network.whitening import Whitening
 from wye.notation import Alphabet
@@ -71,11 +75,21 @@ def _activated(
 
 
 def _convolution(
-    inputs: Shape, n: int, k: int, s: int, p: int | None, bn: str, act: str, bias: bool
+    inputs: Shape,
+    n: int,
+    k: int,
+    s: int,
+    p: int | None,
+    bn: str,
+    act: str,
+    bias: bool,
+    wn: bool = False,
 ) -> OrderedDict[str, nn.Module]:
     channels = _image_channels(inputs)
     padding = k // 2 if p is None else p
-    layer = nn.Conv2d(channels, n, k, stride=s, padding=padding, bias=bias)
+    layer: nn.Module = nn.Conv2d(channels, n, k, stride=s, padding=padding, bias=bias)
+    if wn:
+        layer = weight_norm(layer)
     return _activated(layer, n, bn, act, nn.BatchNorm2d)
 
 
@@ -119,9 +133,10 @@ def convolution(
     bn: Norm = "no",
     act: Activation = "relu",
     bias: bool = True,
+    wn: bool = False,
 ) -> nn.Module:
-    """Convolution to n channels and activation."""
-    return nn.Sequential(_convolution(inputs, n, k, s, p, bn, act, bias))
+    """Convolution to n channels and activation; wn is weight normalisation."""
+    return nn.Sequential(_convolution(inputs, n, k, s, p, bn, act, bias, wn))
 
 
 def _transposed(
@@ -205,9 +220,23 @@ def pool(inputs: Shape, by: Factor = 2, kind: Pool = "max") -> nn.Module:
     return nn.MaxPool2d(by) if kind == "max" else nn.AvgPool2d(by)
 
 
+@SYMBOLS.register("AP")
+def adaptive_pool(inputs: Shape, size: Factor, kind: Pool = "max") -> nn.Module:
+    """Pooling to size x size, whatever the size before."""
+    _image_channels(inputs)
+    return nn.AdaptiveMaxPool2d(size) if kind == "max" else nn.AdaptiveAvgPool2d(size)
+
+
+@SYMBOLS.register("S")
+def smooth(inputs: Shape) -> nn.Module:
+    """Mean of a pixel and its neighbours above and left, against a pixel shuffle's checks."""
+    _image_channels(inputs)
+    return nn.Sequential(nn.ReplicationPad2d((1, 0, 1, 0)), nn.AvgPool2d(2, stride=1))
+
+
 @SYMBOLS.register("G")
-def global_pool(inputs: Shape, kind: Pool = "avg") -> nn.Module:
-    """Global pooling: one value a channel."""
+def global_pool(inputs: Shape, kind: Literal["avg", "max", "both"] = "avg") -> nn.Module:
+    """Global pooling: one value a channel; both: the maxima, then the means."""
     _image_channels(inputs)
     return GlobalPool(kind)
 
@@ -219,6 +248,25 @@ def upsample(
     """Upsampling by a factor."""
     _image_channels(inputs)
     return nn.Upsample(scale_factor=by, mode=mode)
+
+
+@SYMBOLS.register("US")
+def upsample_to_image(inputs: Shape) -> nn.Module:
+    """Upsampling, nearest, to the size of the image that the encoder was given."""
+    _image_channels(inputs)
+    return UpsampleToImage()
+
+
+@SYMBOLS.register("Y")
+def side_path(inputs: Shape, n: Count, k: Kernel = 3, s: Factor = 1) -> nn.Module:
+    """A convolution to n channels and a ReLU aside, kept for the next J; the features pass on."""
+    return SidePath(nn.Sequential(_convolution(inputs, n, k, s, None, "no", "relu", True)))
+
+
+@SYMBOLS.register("J")
+def join(inputs: Shape) -> nn.Module:
+    """The features, and behind them what the last Y kept, pooled to their size."""
+    return Join()
 
 
 @SYMBOLS.register("PS")

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wye.network.route import Route, apply
+
 PATCHES = 200_000
 
 
@@ -66,12 +68,12 @@ def initialise_whitening(layers: Iterable[nn.Module], images: Tensor) -> None:
     """
     chain = list(layers)
     places = [index for index, layer in enumerate(chain) if _whitenings(layer)]
-    inputs = images
+    inputs, route = images, Route(tuple(images.shape[2:]))
     for layer in chain[: places[-1] + 1] if places else []:
         for module in _whitenings(layer):
             module.initialise(inputs)
         with torch.no_grad():
-            inputs = layer(inputs)
+            inputs = apply(layer, inputs, route)
 
 
 def _whitenings(layer: nn.Module) -> list[Whitening]:

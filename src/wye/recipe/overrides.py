@@ -17,7 +17,10 @@ from wye.studies.load import PARTS, merge
 from wye.wording import shown
 
 KEY = re.compile(r"[^\W\d]\w*(\.\w+)*")
-OVERRIDABLE = ("data", "network", "loss", "train", "phases", "evaluation", "seed", "seeds")
+OVERRIDABLE = (
+    *("data", "network", "loss", "train", "phases", "evaluation", "transfer", "weights"),
+    *("seed", "seeds"),
+)
 """What can be changed from outside. The rest of a recipe says which one it is."""
 
 # What PyYAML raises on text such as '!!bool x', 2001-99-99 or brackets nested too deeply, beside

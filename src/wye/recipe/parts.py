@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from wye.recipe.schedules import ScheduleSettings
 from wye.recipe.settings import (
     NUMBER,
+    WHOLE,
     Count,
     ImageSize,
     NonNegative,
@@ -35,9 +36,14 @@ class DataSettings(Settings):
     """Keep this many training images of each class; all of them if not given."""
     limit: dict[str, Count] = Field(default_factory=dict)
     """Keep at most this many training images of single classes: `{bird: 2500}`."""
-    balance: Literal["none", "oversample"] = "none"
-    """oversample: repeat training images of the smaller classes, after the validation part is taken
-    off, until each class has as many as the largest."""
+    classes: tuple[str, ...] = ()
+    """Only these classes of the data set, in this order; all of them if not given."""
+    balance: Literal["none", "oversample", "draw", "weighted", "smote"] = "none"
+    """What is done about classes of unequal size, after the validation part is taken off.
+    oversample: whole copies of the smaller classes until each has as many images as the largest;
+    draw: images of the smaller classes drawn with replacement instead; weighted: each epoch draws
+    all its images with replacement, every class as often; smote: new images between neighbours of
+    a smaller class (Chawla et al. 2002)."""
     validation: Annotated[float, Field(ge=0, le=0.5), NUMBER] = 0.05
     """Share of the training images held out, stratified, to watch training."""
     channels: Annotated[Literal[1, 3], BeforeValidator(_no_truth)] | None = None
@@ -46,10 +52,22 @@ class DataSettings(Settings):
     """Side that a folder's images are resized to; built-in sets keep their own."""
     prepare: str = ""
     """Transformations of every image, training and test, done once: `resize(72) > centre(64)`."""
+    prepare_test: str = ""
+    """Further transformations of the test images alone, done once."""
+    copies: tuple[str, ...] = ()
+    """The training images several times over, each copy under a line of its own, done once:
+    `["", "flip(1)", "noise(1)"]`. An empty line leaves them as they are."""
     augment: str = ""
     """Random transformations of each training batch, input and target alike: `flip > crop(4)`."""
+    augmented_target: bool = True
+    """false: the decoder is asked for the image as it was before `augment`."""
+    view: str = ""
+    """Transformations of validation and test batches where `augment` changes the size of training
+    images: `resize(256) > centre(224)`."""
     corrupt: str = ""
-    """Transformations of the input alone, in training and evaluation: `noise(0.3)`."""
+    """Transformations of the input alone: `noise(0.3)`."""
+    corrupt_in: Literal["everywhere", "training"] = "everywhere"
+    """Whether validation and test images are corrupted too."""
     normalize: Literal["none", "imagenet", "dataset"] = "dataset"
     """Mean and deviation taken off the input: of ImageNet, of these training images, or none."""
     target: Literal["normalized", "unit"] = "normalized"
@@ -62,11 +80,40 @@ class NetworkSettings(Settings):
     encoder: str
     """A line of the notation, from the image to the latent."""
     decoder: str = "mirror"
-    """A line, `mirror` to derive it from the encoder, or `none`."""
+    """A line, `mirror` to derive it from the encoder, or `none`; the word `image` in it stands for
+    the image's shape and `values` for the number of its values: `L'(values) > R(image)`."""
     classifier: str = "none"
     """A line or `none`; the word `classes` in it stands for the number of classes."""
     init: Literal["default", "he", "glorot", "dirac"] = "default"
-    """First weights: PyTorch's, He's normal ones, or convolutions that pass their input on."""
+    """First weights: PyTorch's, He's normal ones, Glorot's uniform ones (Keras), or convolutions
+    that pass their input on."""
+    outputs: Count | None = None
+    """Outputs of the classifier where there are more than classes; the others are never right."""
+    range_check: bool = True
+    """false: train a decoder whose last activation cannot give what its target asks for."""
+
+
+class FeatureSettings(Settings):
+    """The network whose features the feature term compares, and where."""
+
+    network: str = "vgg16_bn"
+    """A backbone by name."""
+    layers: tuple[Count, ...] = (5, 12, 22)
+    """Positions in its `features` whose outputs are compared."""
+    weights: tuple[Positive, ...] = (30.0, 20.0, 10.0)
+    """Weight of the squared error at each."""
+    gram: NonNegative = 5000.0
+    """Weight of the squared error of the Gram matrices, times the square of each weight."""
+    normalize: bool = False
+    """Whether images are normalised as the network was trained; study S4 did not."""
+
+    @model_validator(mode="after")
+    def _a_weight_each(self) -> FeatureSettings:
+        if len(self.layers) != len(self.weights):
+            raise ValueError(
+                f"{len(self.layers)} layers need as many weights, not {len(self.weights)}"
+            )
+        return self
 
 
 class LossSettings(Settings):
@@ -75,9 +122,22 @@ class LossSettings(Settings):
     alpha: NonNegative = 1.0
     """Classification: cross-entropy, mean over images."""
     beta: NonNegative = 1.0
-    """Reconstruction: squared error, mean over images, pixels and channels."""
+    """Reconstruction: `error`, mean over images, pixels and channels."""
     gamma: NonNegative = 0.0
     """L2: half the sum of squares of all parameters."""
+    delta: NonNegative = 0.0
+    """Jigsaw: squared error of the image rebuilt from its shuffled tiles."""
+    phi: NonNegative = 0.0
+    """Features: what a pretrained network sees in the image and in its reconstruction."""
+    error: Literal["mse", "mae", "bce"] = "mse"
+    """Reconstruction error: squared, absolute, or binary cross-entropy (a target in [0, 1])."""
+    jigsaw_grid: Annotated[int, Field(ge=2, le=64), WHOLE] = 4
+    """Tiles a side of the jigsaw; it must divide the image."""
+    features: FeatureSettings = Field(default_factory=FeatureSettings)
+    """What phi weighs."""
+    class_weights: Literal["none", "balanced"] | dict[str, Positive] = "none"
+    """Weight of each class in the cross-entropy: balanced is inversely as its number of training
+    images; `{bird: 2}` weighs single ones, the others 1."""
     label_smoothing: Share = 0.0
     """Share of each label that is spread evenly over all classes, in training only."""
 
@@ -102,10 +162,15 @@ class PhaseTraining(Settings):
     """muon: Muon for the convolutions of encoder and classifier, AdamW for the rest."""
     lr: Positive = 0.01
     """Learning rate, which the schedule scales."""
+    first_lr: Positive | None = None
+    """Rate of the first group of layers, from which the rates of the others rise evenly in the
+    logarithm to lr at the last (discriminative rates); lr for all if not given."""
     others_lr: Positive = 0.01
     """AdamW's rate beside Muon's."""
     momentum: Share = 0.0
     """Momentum of sgd, rmsprop and muon."""
+    beta2: Share = 0.999
+    """Decay of the mean square of gradients in adam and adamw."""
     nesterov: bool = False
     """Nesterov's form of momentum, for sgd."""
     weight_decay: NonNegative = 0.0
@@ -143,3 +208,20 @@ class EvaluationSettings(Settings):
     """Also write down the test figures of each epoch. Nothing is chosen by them."""
     mirror_views: bool = False
     """Classify the mean of an image and its mirror image."""
+    judge: Annotated[str, Field(min_length=1)] = "none"
+    """Classifier that is asked to name the reconstructions (`judge_accuracy`): a row, a run folder,
+    `none`, or `self` for this network's own; a row is trained where no run of it is found."""
+    ssim_range2: bool = False
+    """Also report SSIM as scikit-image 0.18 had it by default for floats, with data range 2: the
+    figure that study S1 printed."""
+    splits: Count = 1
+    """Random splits that the study ran, one a seed: `wye train ROW --splits` runs them all."""
+
+
+class TransferSettings(Settings):
+    """Weights that are taken over from the run of another row before training begins."""
+
+    row: str
+    """The row, which is trained first where no run of it is found; or a run folder."""
+    layers: tuple[str, ...] = ("encoder",)
+    """Parts or layers to take over, counted as in `freeze`: `encoder[0:3]`."""

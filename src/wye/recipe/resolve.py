@@ -13,13 +13,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from wye.errors import UsageError
 from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
-from wye.recipe.schema import Recipe
+from wye.recipe.schema import DataSettings, Recipe
 from wye.recipe.settings import Count
 from wye.studies.load import merge, normalized, row_names, row_settings
 
 logger = logging.getLogger("wye")
 
 FOLDER_ROW = "wye/quick"
+CLASS_SETTINGS = {"data": ("classes", "limit"), "loss": ("class_weights",)}
+"""Settings that name classes of the data set."""
+
 LARGEST = 1_000_000
 """Bytes of the largest recipe file that is read: YAML of that size takes seconds as it is."""
 
@@ -51,11 +54,28 @@ def with_overrides(base: dict[str, Any], overrides: dict[str, Any]) -> Recipe:
         UsageError: the overrides name what cannot be overridden, or the result is no recipe.
     """
     check_overridable(overrides)
-    settings = merge(base, normalized(overrides))
+    overrides = normalized(overrides)
+    settings = merge(_without_classes(base, overrides), overrides)
     train = overrides.get("train")
     if isinstance(train, dict) and "epochs" in train:
         settings = _refit(base, settings, overrides)
     return validated(settings)
+
+
+def _without_classes(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """The settings without those that name classes, where another data set takes the place."""
+    data = overrides.get("data")
+    name = data.get("name") if isinstance(data, dict) else None
+    before = base.get("data", {}).get("name", DataSettings().name)
+    if name is None or name == before:
+        return base
+    kept = dict(base)
+    for part, keys in CLASS_SETTINGS.items():
+        if dropped := [key for key in keys if base.get(part, {}).get(key)]:
+            kept[part] = {k: v for k, v in base[part].items() if k not in dropped}
+            names = ", ".join(f"{part}.{key}" for key in dropped)
+            logger.info("%s: left out, because it names classes of %s", names, before)
+    return kept
 
 
 def _settings_of(target: str) -> dict[str, Any]:

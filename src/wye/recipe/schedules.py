@@ -39,6 +39,9 @@ class ScheduleSettings(Settings):
     """The first rate is lr divided by this."""
     end: Divisor | None = None
     """The last rate is lr divided by this."""
+    momentum: tuple[Share, Share] | None = None
+    """Momentum (the first beta of adam) at the ends and at the top of a cycle: `[0.95, 0.85]`; left
+    as it is if not given."""
     patience: Count | None = None
     """Epochs without improvement that make a plateau."""
     cooldown: Rest | None = None
@@ -89,7 +92,7 @@ class ScheduleSettings(Settings):
 SETTINGS: dict[str, dict[str, Any]] = {
     "constant": {},
     "step": {"every": 10.0, "factor": 0.1},
-    "one-cycle": {"warmup": 0.3, "start": 25.0, "end": 25e4},
+    "one-cycle": {"warmup": 0.3, "start": 25.0, "end": 25e4, "momentum": None},
     "linear": {"warmup": 0.2, "end": 1e6},
     "cosine": {"warmup": 0.0, "end": 1e6},
     "plateau": {"factor": 0.1, "patience": 10, "cooldown": 0, "floor": 0.0},

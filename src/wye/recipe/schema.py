@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from wye.recipe.parts import (
     DataSettings,
     EarlyStopping,
     EvaluationSettings,
+    FeatureSettings,
     LossSettings,
     NetworkSettings,
     PhaseTraining,
     TrainSettings,
+    TransferSettings,
 )
 from wye.recipe.settings import Count, ImageSize, Number, Seed, Settings
 from wye.streams import STREAMS
@@ -26,6 +35,7 @@ __all__ = [
     "DataSettings",
     "EarlyStopping",
     "EvaluationSettings",
+    "FeatureSettings",
     "LossSettings",
     "NetworkSettings",
     "Phase",
@@ -33,7 +43,13 @@ __all__ = [
     "Recipe",
     "ResolvedPhase",
     "TrainSettings",
+    "TransferSettings",
 ]
+
+LEARNING = ("alpha", "beta", "delta", "phi")
+"""Weights of the terms that say something of the images."""
+REBUILDING = ("beta", "delta", "phi")
+"""Weights of the terms that need a decoder."""
 
 ROW = re.compile(r"[\w.+-]+(/[\w.+-]+)*")
 
@@ -50,6 +66,10 @@ def row_name(name: str) -> str:
             "row_name", "it should be letters, digits and ._+- in parts joined by single slashes"
         )
     return name
+
+
+def _or_none(value: Any) -> Any:
+    return None if value == "none" else value
 
 
 @dataclass(frozen=True)
@@ -87,11 +107,16 @@ class Phase(Settings):
     image_size: ImageSize | None = None
     """Side that training images are resized to in this phase; their own if not given. Validation
     and test keep theirs, so the network must take both."""
+    synthesize: Literal["none", "latent-smote"] = "none"
+    """latent-smote: before the phase begins, fill the smaller classes up with images that the
+    decoder makes of SMOTE's points between the latent codes of neighbours."""
 
     @model_validator(mode="after")
     def _carries_on_unchanged(self) -> Phase:
-        if self.carry_on and (self.train or self.freeze):
-            raise ValueError("a phase with carry_on has no train settings and no freeze of its own")
+        if self.carry_on and (self.train or self.freeze or self.synthesize != "none"):
+            raise ValueError(
+                "a phase with carry_on has no train settings, freeze or synthesize of its own"
+            )
         return self
 
     @model_validator(mode="before")
@@ -136,6 +161,9 @@ class Recipe(Settings):
     """What was chosen where the study is silent, and faults it is known to have."""
     published: dict[str, Number | None] = Field(default_factory=dict)
     """Figures that the study printed."""
+    corrected: dict[str, Number] = Field(default_factory=dict)
+    """What a printed figure should have been, by the study's own records, where it is known to be
+    wrong or missing."""
     published_data: str | None = None
     """The data set that they are of."""
     control_of: str | None = None
@@ -153,6 +181,11 @@ class Recipe(Settings):
     """Stretches of training in order; none means one that lasts all `train.epochs`."""
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     """How the trained network is measured."""
+    transfer: Annotated[TransferSettings | None, BeforeValidator(_or_none)] = None
+    """Weights taken over from another row's run."""
+    weights: Annotated[str, Field(min_length=1)] = "imagenet"
+    """Where backbones have their first weights from: `imagenet` (the weights that their makers
+    published), `random`, or the path of a weight file or of a folder of them."""
     seed: Seed = 0
     """Seed of everything that is drawn."""
     seeds: dict[str, Seed] = Field(default_factory=dict, examples=["subset=1"])
@@ -171,18 +204,26 @@ class Recipe(Settings):
                     f"{where}train.nesterov=true is a form of momentum, and train.momentum is 0;"
                     " set train.momentum=0.9, say, or train.nesterov=false"
                 )
-            if phase.loss.beta > 0 and self.network.decoder == "none":
-                raise ValueError(
-                    f"{where}loss.beta={phase.loss.beta:g} needs a decoder, and network.decoder is"
-                    " none; set loss.beta=0 or network.decoder=mirror"
-                )
+            for key in REBUILDING:
+                if (weight := getattr(phase.loss, key)) > 0 and self.network.decoder == "none":
+                    raise ValueError(
+                        f"{where}loss.{key}={weight:g} needs a decoder, and network.decoder is"
+                        f" none; set loss.{key}=0 or network.decoder=mirror"
+                    )
             if phase.loss.alpha > 0 and self.network.classifier == "none":
                 raise ValueError(
                     f"{where}loss.alpha={phase.loss.alpha:g} needs a classifier, and"
                     " network.classifier is none; set loss.alpha=0 or give a classifier"
                 )
-            if phase.loss.alpha == 0 and phase.loss.beta == 0:
-                raise ValueError(f"{where}loss: alpha and beta are both 0, so nothing is learned")
+            if not any(getattr(phase.loss, key) for key in LEARNING):
+                raise ValueError(
+                    f"{where}loss: {', '.join(LEARNING)} are all 0, so nothing is learned"
+                )
+            unit = self.data.normalize == "none" or self.data.target == "unit"
+            if phase.loss.error == "bce" and not unit:
+                raise ValueError(
+                    f"{where}loss.error=bce needs a target in [0, 1]; set data.target=unit"
+                )
         if self.phases and sum(p.epochs for p in self.phases) != self.train.epochs:
             raise ValueError(
                 f"train.epochs is {self.train.epochs}, but the phases last"
@@ -213,6 +254,7 @@ class Recipe(Settings):
                     freeze=carried.freeze if carried else phase.freeze,
                     carry_on=carried is not None,
                     image_size=phase.image_size,
+                    synthesize=phase.synthesize,
                 )
             )
         return tuple(resolved)
@@ -227,3 +269,4 @@ class ResolvedPhase(Settings):
     freeze: tuple[str, ...] = ()
     carry_on: bool = False
     image_size: int | None = None
+    synthesize: str = "none"

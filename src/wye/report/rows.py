@@ -9,13 +9,22 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, cast
 
-from wye.metrics import Spread, ordered, spread
+from wye.evidence.splits import summary
+from wye.metrics import Spread, figures, ordered, spread
 from wye.recipe.schema import Recipe
+from wye.runs.folder import Run
 
 TRUNCATED = "truncated"
 """Status of a run that a limit on its steps ended: a trial, not a measurement."""
+TRAINING = {"train_loss", "train_seconds"}
+"""Figures of training, which are metrics only where a study published them."""
+SETTINGS = {
+    *("row", "data", "network", "loss", "train", "phases", "evaluation", "transfer"),
+    *("weights", "seeds"),
+}
+"""What makes a recipe what it is, beside its seed; the rest is said about it."""
 
 
 class RunLike(Protocol):
@@ -70,8 +79,16 @@ class Row:
     @property
     def foreign(self) -> bool:
         """Whether there are published numbers, and they belong to another data set."""
-        published = any(value is not None for value in self.recipe.published.values())
-        return published and not self.comparable
+        return any(value is not None for value in self.published.values()) and not self.comparable
+
+    @property
+    def published(self) -> dict[str, float | None]:
+        """Published figures by the metric that they are of."""
+        return printed(self.recipe)
+
+    def reference(self, name: str) -> float | None:
+        """What figure `name` is compared with: the corrected one where there is one."""
+        return reference(self.recipe, name)
 
     @property
     def comparable(self) -> bool:
@@ -89,17 +106,29 @@ class Row:
     @property
     def metric_names(self) -> list[str]:
         """Every metric that was measured or published."""
-        measured = {
-            name
-            for run in self.finished
-            for name, value in section(run, "test").items()
-            if is_number(value)
-        }
-        return ordered(measured | set(self.recipe.published))
+        measured = {name for run in self.finished for name in figures(run.result or {})}
+        return ordered((measured - TRAINING) | set(self.published) | set(self.recipe.corrected))
 
     def measured(self, name: str) -> Spread | None:
-        """Test figure `name` over the finished seeds."""
-        return spread(self.each("test", name))
+        """Figure `name` over the finished seeds."""
+        return spread(self.figures(name))
+
+    def figures(self, name: str) -> list[float]:
+        """Figure `name` of each result that has it, in the order of seeds."""
+        found = (figures(run.result or {}) for run in self.finished)
+        return [each[name] for each in found if name in each]
+
+    def best_split(self) -> dict[str, dict[str, Any]]:
+        """Metric to `{"value", "seed"}` of the random split with the best test figure.
+
+        For accuracy and what was published, where the study ran several splits and so many as two
+        were run here.
+        """
+        if self.recipe.evaluation.splits == 1 or len(self.finished) < 2:
+            return {}
+        shown = {"accuracy", *self.published}
+        found = summary(cast("list[Run]", self.finished))  # it reads what a RunLike has
+        return {name: of["best"] for name, of in found.items() if name in shown}
 
     def optimistic(self) -> Spread | None:
         """Accuracy of the epoch that happened to be best on the test set, where watched."""
@@ -111,11 +140,25 @@ class Row:
         return [float(value) for value in found if is_number(value)]
 
     def difference(self, name: str) -> float | None:
-        """Measured mean less published; None where the two can't be compared."""
-        published, measured = self.recipe.published.get(name), self.measured(name)
+        """Measured mean less what it is compared with; None where the two can't be compared."""
+        published, measured = self.reference(name), self.measured(name)
         if published is None or measured is None or not self.comparable or self.truncated:
             return None
         return measured.mean - published if math.isfinite(measured.mean) else None
+
+
+def printed(recipe: Recipe) -> dict[str, float | None]:
+    """A recipe's published figures by the metric that they are of.
+
+    An SSIM that was computed with data range 2 (study S1) is not the one that `ssim` is.
+    """
+    wide = {"ssim": "ssim_range2"} if recipe.evaluation.ssim_range2 else {}
+    return {wide.get(name, name): value for name, value in recipe.published.items()}
+
+
+def reference(recipe: Recipe, name: str) -> float | None:
+    """What figure `name` of a recipe is compared with: corrected if known, else published."""
+    return recipe.corrected.get(name, printed(recipe).get(name))
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -130,10 +173,15 @@ def section(run: RunLike, name: str) -> Mapping[str, Any]:
 
 
 def command_words(run: RunLike) -> list[str]:
-    """The words of the command that made `run`; none if it wasn't written down."""
+    """The words of the command that made `run`; none if it wasn't written down.
+
+    Nor are those of a command for another run, which needed this one.
+    """
     command = run.environment.get("command") or []
     if not isinstance(command, str):
         return [str(word) for word in command]
+    if command.endswith(f"(needs {run.recipe.row})"):
+        return []
     try:
         return shlex.split(command)
     except ValueError:  # an unbalanced quotation mark
@@ -169,37 +217,35 @@ def _told_apart(rows: Sequence[Row]) -> list[Row]:
     """The rows, those that would be named alike with the settings that they differ in."""
     alike: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in rows:
-        alike.setdefault((row.recipe.row, *row.overrides), []).append(_settings(row.recipe))
+        alike.setdefault((row.recipe.row, *row.overrides), []).append(flat(row.recipe))
     told = []
     for row in rows:
         others = alike[(row.recipe.row, *row.overrides)]
-        own = _settings(row.recipe)
+        own = flat(row.recipe)
         apart = [f"{k}={v}" for k, v in own.items() if any(o.get(k) != v for o in others)]
         told.append(replace(row, apart=tuple(apart[:4])))
     return told
 
 
-def _settings(recipe: Recipe) -> dict[str, str]:
+def flat(recipe: Recipe) -> dict[str, str]:
     """What a recipe sets, flat: dotted key to value as text."""
-    flat: dict[str, str] = {}
+    found: dict[str, str] = {}
 
     def walk(value: Any, key: str) -> None:
         if isinstance(value, Mapping):
             for name, entry in value.items():
                 walk(entry, f"{key}.{name}" if key else str(name))
         else:
-            flat[key] = "none" if value is None else str(value)
+            found[key] = "none" if value is None else str(value)
 
-    told_elsewhere = {"seed", "title", "notes", "published", "published_data", "source"}
-    walk(recipe.model_dump(mode="json", exclude=told_elsewhere), "")
-    return flat
+    walk(recipe.model_dump(mode="json", include=SETTINGS), "")
+    return found
 
 
 def _identity(run: RunLike) -> str:
-    """The recipe without its seed: runs that agree in it are repetitions of each other."""
+    """What was set but for the seed: runs that agree in it are repetitions of each other."""
     truncated = (run.result or {}).get("status") == TRUNCATED
-    recipe = run.recipe.model_dump(mode="json", exclude={"seed"})
-    return json.dumps([recipe, truncated], sort_keys=True)
+    return json.dumps([flat(run.recipe), truncated], sort_keys=True)
 
 
 def _natural(source: str | None) -> list[tuple[int, str]]:

@@ -18,23 +18,38 @@ MOST_CLASSES = 20
 """More classes than this make no readable matrix; the commonest confusions are listed instead."""
 
 
+HEADLINES = ("accuracy", "judge_accuracy", "psnr")
+"""Metrics of the summary; a row's section has all of them."""
+
+
 def page(rows: Sequence[Row]) -> dict[str, Any]:
     """Everything that the template needs."""
     runs = [run for row in rows for run in row.runs]
     finished = sum(len(row.finished) for row in rows)
     named = {name for row in rows for name in row.metric_names}
-    shown = [name for name in ("accuracy", "psnr") if name in named]
+    by_study = groupby(rows, lambda row: row.recipe.study or "no study")
     return {
         "rows": rows,
         "counts": {"rows": len(rows), "runs": len(runs), "unfinished": len(runs) - finished},
         "where": where(runs),
-        "studies": [(name, list(g)) for name, g in groupby(rows, lambda r: r.recipe.study or "")],
-        "shown": shown,
-        "compared": [n for n in shown if any(r.recipe.published.get(n) is not None for r in rows)],
-        "several": any(len(row.finished) > 1 for row in rows),
-        "reach": reach(rows),
+        "summaries": [summary(study, list(members)) for study, members in by_study],
+        "corrected": any(name in row.recipe.corrected for row in rows for name in HEADLINES),
         "sections": [(row, row_section(row)) for row in rows],
         "glossary": [metric for metric in METRICS.values() if metric.name in named],
+    }
+
+
+def summary(study: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """The table of a study's rows: the columns that they have something to say in."""
+    named = {name for row in rows for name in row.metric_names}
+    shown = [name for name in HEADLINES if name in named]
+    return {
+        "study": study,
+        "rows": rows,
+        "shown": shown,
+        "compared": [name for name in shown if any(r.reference(name) is not None for r in rows)],
+        "several": any(len(row.finished) > 1 for row in rows),
+        "reach": reach(rows),
     }
 
 
@@ -91,10 +106,10 @@ def _day(moment: str) -> str:
 
 def differences(row: Row) -> list[float]:
     """Accuracy of each seed less the published one, in points; empty where not comparable."""
-    published = row.recipe.published.get("accuracy")
+    published = row.reference("accuracy")
     if published is None or not row.comparable or row.truncated:
         return []
-    each = [100 * (value - published) for value in row.each("test", "accuracy")]
+    each = [100 * (value - published) for value in row.figures("accuracy")]
     return [value for value in each if math.isfinite(value)]
 
 
@@ -134,6 +149,7 @@ def row_section(row: Row) -> dict[str, Any]:
         "confusion": confusion,
         "per_class": list((test.get("per_class") or {}).items()),
         "absent": absent,
+        "best_split": list(row.best_split().items()),
         "best_epochs": [f"{epoch:g}" for epoch in row.each("best_on_test", "epoch")],
     }
 
@@ -163,6 +179,10 @@ def facts(row: Row) -> list[tuple[str, str]]:
         found.append(("Training", f"{duration(seconds.mean)} s"))
     if speed := throughput(row):
         found.append(("Throughput", f"{speed} images/s"))
+    if (transfer := row.recipe.transfer) is not None:
+        found.append(("Starts from", f"{', '.join(transfer.layers)} of {transfer.row}"))
+    if result.get("judge"):
+        found.append(("Judge", str(result["judge"])))
     if result.get("device"):
         found.append(("Device", str(result["device"])))
     if result.get("selection"):

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from wye.errors import TrainingError, UsageError
 from wye.recipe.schema import Recipe
 from wye.runs.environment import environment
 from wye.runs.folder import Run, RunFolder
+from wye.runs.needs import needs, same, take_over
 from wye.runs.results import evaluate
 from wye.runs.setup import set_up
 from wye.training.loop import EpochRecord, Observer, Trainer
@@ -32,6 +33,10 @@ class RunObserver(Observer, Protocol):
         """An epoch is done."""
 
 
+Observe = Callable[[Recipe], contextlib.AbstractContextManager[RunObserver]]
+"""Makes the observer of a run, which is entered while it trains."""
+
+
 def carry_out(
     recipe: Recipe,
     folder: RunFolder,
@@ -39,10 +44,13 @@ def carry_out(
     device: torch.device,
     resume: bool = False,
     max_steps: int | None = None,
-    observer: RunObserver | None = None,
+    observe: Observe | None = None,
     command: str = "",
 ) -> Run:
     """Train and evaluate by a recipe, and keep everything in `folder`.
+
+    What the recipe needs of other rows' runs (`transfer`, `evaluation.judge`) is carried out first
+    where it isn't there.
 
     Args:
         recipe: what to do.
@@ -50,7 +58,7 @@ def carry_out(
         device: where to compute.
         resume: go on with the run in the folder; a finished one is left as it is.
         max_steps: end training after this many optimiser steps.
-        observer: told of epochs and steps.
+        observe: makes what is told of epochs and steps.
         command: how a person would repeat it, for the record.
 
     Raises:
@@ -63,14 +71,29 @@ def carry_out(
         raise UsageError(f"max_steps={max_steps}: it should be at least 1")
     if (finished := _finished(recipe, folder, resume)) is not None:
         return finished
+
+    def others(recipe: Recipe, folder: RunFolder) -> Run:
+        return carry_out(
+            recipe,
+            folder,
+            device=device,
+            resume=True,
+            max_steps=max_steps,
+            observe=observe,
+            command=f"{command} (needs {recipe.row})" if command else "",
+        )
+
     with _claimed(folder):
         # Another process may have begun, or finished, while this one came to hold the folder.
         if (finished := _finished(recipe, folder, resume)) is not None:
             return finished
-        clock = time.perf_counter()
         if folder.holds_run:
             recipe = _same_recipe(recipe, Run(folder.path).recipe, folder)
+        needed = needs(recipe, others, cut=max_steps is not None)
+        clock = time.perf_counter()
         setup = set_up(recipe)
+        if needed.start is not None and recipe.transfer is not None:
+            take_over(setup.network, needed.start, recipe.transfer.layers)
         network = channels_last(setup.network.to(device))
         precision = choose_precision(recipe.train.precision, network, device)
         train_settings = recipe.train.model_copy(update={"precision": precision})
@@ -82,10 +105,20 @@ def carry_out(
         if not (folder.path / "environment.json").exists():
             folder.write_json("environment.json", environment(device, precision, command))
         (folder.path / "result.json").unlink(missing_ok=True)
-        trainer = Trainer(recipe, network, data, setup.streams, precision, max_steps, observer)
-        history = _train(trainer, folder, device, observer)
+        with observe(recipe) if observe else contextlib.nullcontext() as observer:
+            trainer = Trainer(
+                recipe,
+                network,
+                data,
+                setup.streams,
+                precision,
+                max_steps,
+                observer,
+                features=setup.features,
+            )
+            history = _train(trainer, folder, device, observer)
         clock = time.perf_counter()
-        result = evaluate(trainer, setup, folder, history)
+        result = evaluate(trainer, setup, folder, history, needed.judge)
         train_seconds = sum(line["seconds"] for line in history)
         evaluate_seconds = time.perf_counter() - clock
         result["seconds"] = {
@@ -162,10 +195,7 @@ def _clear(folder: RunFolder, missing: list[Path]) -> None:
 
 def _same_recipe(wanted: Recipe, stored: Recipe, folder: RunFolder) -> Recipe:
     """The stored recipe, if what is wanted is the same but for a precision left to the machine."""
-    if wanted.train.precision == "auto":
-        train = wanted.train.model_copy(update={"precision": stored.train.precision})
-        wanted = wanted.model_copy(update={"train": train})
-    if wanted != stored:
+    if not same(stored, wanted):
         key, kept, asked = next(_differences(stored.model_dump(), wanted.model_dump()))
         raise UsageError(
             f"{folder.path} holds another run: its {key} is {kept!r}, not {asked!r};"
@@ -196,7 +226,8 @@ def _train(
     folder.write_metrics(history)
     for record in trainer.epochs():
         history.append({**record.line(), "best": record.best})
-        if trainer.partial:  # an epoch cut short is no place to go on from
+        if trainer.partial:  # an epoch cut short is no place to go on from, and none to choose
+            history[-1]["best"] = False
             folder.write_metrics(history)
             break
         if record.best:

@@ -31,18 +31,22 @@ class Model:
     Attributes:
         network: the module, in inference mode.
         classes: names of the classes.
-        shape: `(C, H, W)` of one image.
+        shape: `(C, H, W)` of one image as the encoder sees it.
+        pixels: `(C, H, W)` of the images that are handed in, before the recipe's `data.view`.
     """
 
     def __init__(self, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
         self.config = config
         self.classes: tuple[str, ...] = tuple(config["classes"])
         self.shape: tuple[int, int, int] = tuple(config["shape"])
+        self.pixels: tuple[int, int, int] = tuple(config.get("pixels", config["shape"]))
+        self.view = pipeline(config.get("view", ""), "data.view")
         self.inputs = _normalization(config["inputs"])
         self.targets = _normalization(config["targets"])
         lines = {"decoder": "none", "classifier": "none", **config["network"]}
+        settings = NetworkSettings(**lines, outputs=config.get("outputs"))
         with torch.device("meta"):
-            network = build_network(NetworkSettings(**lines), self.shape, len(self.classes))
+            network = build_network(settings, self.shape, len(self.classes))
         network.load_state_dict(weights, assign=True)
         self.network: Network = network.eval().requires_grad_(False)
 
@@ -57,14 +61,20 @@ class Model:
         Raises:
             UsageError: the network has no classifier, or the images have another shape.
         """
-        classifier = self.network.classifier
-        if classifier is None:
+        return _joined([self.logits(batch).softmax(1) for batch in self._batches(pixels)])
+
+    @torch.inference_mode()
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits `(N, classes)` of images of shape `(N, *pixels)`, uint8 or in [0, 1].
+
+        Raises:
+            UsageError: the network has no classifier.
+        """
+        logits = self.network(self._inputs(images), branches=["classifier"]).logits
+        if logits is None:
             raise UsageError(f"{self.config['row']} has no classifier")
-        parts = [
-            classifier(self.network.encoder(batch)).float().softmax(1)
-            for batch in self._batches(pixels)
-        ]
-        return _joined(parts)
+        of_classes: Tensor = logits.float()[:, : len(self.classes)]
+        return of_classes
 
     def predict(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.int64]:
         """The most probable class of each image, as a position in `classes`."""
@@ -72,9 +82,12 @@ class Model:
 
     def embed(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Latent codes `(N, K)`."""
-        return _joined(
-            [self.network.encoder(batch).float().flatten(1) for batch in self._batches(pixels)]
-        )
+        return _joined([self._codes(batch) for batch in self._batches(pixels)])
+
+    @torch.inference_mode()
+    def _codes(self, images: Tensor) -> Tensor:
+        codes: Tensor = self.network.encoder(self._inputs(images)).float().flatten(1)
+        return codes
 
     def reconstruct(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Reconstructions `(N, C, H, W)` in [0, 1].
@@ -82,15 +95,18 @@ class Model:
         Raises:
             UsageError: the network has no decoder, or the images have another shape.
         """
-        decoder = self.network.decoder
-        if decoder is None:
+        if self.network.decoder is None:
             raise UsageError(f"{self.config['row']} has no decoder")
-        return _joined(
-            [
-                self.targets.undo(decoder(self.network.encoder(batch)))
-                for batch in self._batches(pixels)
-            ]
-        )
+        return _joined([self._rebuilt(batch) for batch in self._batches(pixels)])
+
+    @torch.inference_mode()
+    def _rebuilt(self, images: Tensor) -> Tensor:
+        output = self.network(self._inputs(images), branches=["decoder"])
+        return self.targets.undo(output.reconstruction)
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        seen = self.view(images, torch.Generator(images.device).manual_seed(0))
+        return self.inputs.apply(seen).contiguous(memory_format=torch.channels_last)
 
     def read(self, path: Path) -> Tensor:
         """An image file as pixels `(1, C, H, W)`, brought to the form of the training images.
@@ -100,21 +116,19 @@ class Model:
         """
         pixels = read_image(path, self.config["image_size"])[None]
         images = Images(pixels, torch.zeros(1, dtype=torch.int64))
-        images = with_channels(images, self.shape[0])
+        images = with_channels(images, self.pixels[0])
         if line := self.config["prepare"]:
             images = transformed(images, pipeline(line), torch.Generator().manual_seed(0))
         return images.pixels
 
-    @torch.inference_mode()
     def _batches(self, pixels: Tensor | NDArray[np.uint8]) -> Iterator[Tensor]:
         images = torch.as_tensor(pixels)
-        if images.dtype != torch.uint8 or tuple(images.shape[1:]) != self.shape:
+        if images.dtype != torch.uint8 or tuple(images.shape[1:]) != self.pixels:
             raise UsageError(
-                f"images must be uint8 of shape (N, {', '.join(map(str, self.shape))});"
+                f"images must be uint8 of shape (N, {', '.join(map(str, self.pixels))});"
                 f" these are {images.dtype} of shape {tuple(images.shape)}"
             )
-        for batch in images.split(BATCH):
-            yield self.inputs.apply(batch).contiguous(memory_format=torch.channels_last)
+        yield from images.split(BATCH)
 
 
 def _normalization(constants: dict[str, list[float]]) -> Normalization:

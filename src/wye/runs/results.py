@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from wye.data.prepare import Prepared
 from wye.evaluation.measure import measure
+from wye.network.build import Network
 from wye.network.describe import describe
 from wye.runs.folder import Run, RunFolder
+from wye.runs.judge import judge_of
+from wye.runs.model import Model
 from wye.runs.setup import Setup
 from wye.training.loop import Trainer
 
 
 def evaluate(
-    trainer: Trainer, setup: Setup, folder: RunFolder, history: list[dict[str, Any]]
+    trainer: Trainer,
+    setup: Setup,
+    folder: RunFolder,
+    history: list[dict[str, Any]],
+    judge: Model | None = None,
 ) -> dict[str, Any]:
-    """Measure a trained network, keep its weights, and return what `result.json` shall hold."""
+    """Measure a trained network, keep its weights, and return what `result.json` shall hold.
+
+    Args:
+        judge: the model that the recipe's `evaluation.judge` stands for, where it is another's.
+    """
     recipe, network, data = setup.recipe, trainer.network, trainer.data
     described = describe(network)
     best = next((line for line in reversed(history) if line["best"]), None)
@@ -22,14 +34,7 @@ def evaluate(
         network.load_state_dict(Run(folder.path).weights("best"))
     folder.write_weights("model.safetensors", network.state_dict())
     measured = {
-        part: measure(
-            network,
-            data,
-            part,
-            setup.streams,
-            trainer.precision,
-            mirror_views=recipe.evaluation.mirror_views,
-        )
+        part: measured_part(setup, network, data, part, trainer.precision, judge)
         for part in ("test", "validation")
         if part == "test" or data.validation is not None
     }
@@ -50,9 +55,12 @@ def evaluate(
         "inputs": data.train.pixels[0].numel(),
         "images_per_second": images / seconds if seconds else 0.0,
         "epochs": len(history),
+        "train": history[-1]["train"] if history else {},
         **measured,
         "selection": recipe.evaluation.selection,
     }
+    if judge is not None:
+        result["judge"] = judge.config["row"]
     if best is not None:
         result["best_validation"] = {"epoch": best["epoch"], **best["validation"]}
     watched = [line for line in history if "accuracy" in line.get("test", {})]
@@ -62,6 +70,33 @@ def evaluate(
     return result
 
 
+def measured_part(
+    setup: Setup,
+    network: Network,
+    data: Prepared,
+    part: str,
+    precision: str,
+    judge: Model | None = None,
+) -> dict[str, Any]:
+    """The figures of one part, `test` or `validation`, as the recipe wants them measured.
+
+    Args:
+        network, data: those of `setup`, on the device.
+        judge: the model that the recipe's `evaluation.judge` stands for, where it is another's.
+    """
+    wanted = setup.recipe.evaluation
+    return measure(
+        network,
+        data,
+        part,
+        setup.streams,
+        precision,
+        mirror_views=wanted.mirror_views,
+        judge=judge_of(setup.recipe, network, data, judge),
+        ssim_range2=wanted.ssim_range2,
+    )
+
+
 def _config(setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
     network, data = setup.network, setup.data
     shown = ("accuracy", "macro_f1", "psnr", "ssim", "mse")
@@ -69,11 +104,14 @@ def _config(setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
         "format": 1,
         "row": setup.recipe.row,
         "network": {name: part.text for name, part in network.parts.items()},
+        "outputs": setup.recipe.network.outputs,
         "shape": list(data.shape),
+        "pixels": list(data.train.pixels.shape[1:]),
         "classes": list(data.classes),
         "data": data.name,
         "image_size": data.published_size,
         "prepare": setup.recipe.data.prepare,
+        "view": setup.recipe.data.view,
         "inputs": {
             "mean": data.inputs.mean.flatten().tolist(),
             "deviation": data.inputs.deviation.flatten().tolist(),

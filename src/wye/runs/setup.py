@@ -13,9 +13,11 @@ from wye.data.sources import load
 from wye.errors import UsageError
 from wye.network.build import Network, build_network
 from wye.network.ranges import check_range
+from wye.network.weights import load_weights
 from wye.network.whitening import initialise_whitening
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
+from wye.training.features import FeatureTerm, build_features
 from wye.training.freezing import freeze
 
 WHITENING_IMAGES = 2000
@@ -31,10 +33,15 @@ class Setup:
     data: Prepared
     network: Network
     streams: Streams
+    features: FeatureTerm | None = None
 
 
-def set_up(recipe: Recipe) -> Setup:
+def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
     """Data and untrained network of a recipe, on the CPU; nothing is written.
+
+    Args:
+        weighted: give backbones, and the network of the feature term, the weights that the recipe
+            names; not needed where weights of a run follow.
 
     Raises:
         WyeError: the recipe cannot be carried out, or its data cannot be had.
@@ -48,11 +55,15 @@ def set_up(recipe: Recipe) -> Setup:
     data = prepare(dataset, recipe.data, streams)
     with streams.applied("weights"):
         network = build_network(recipe.network, data.shape, len(data.classes))
+    if weighted:
+        load_weights(network, recipe.weights)
     initialise_whitening(
         network.encoder.layers, data.inputs.apply(data.train.pixels[:WHITENING_IMAGES])
     )
-    check_range(network, data.targets.range)
-    setup = Setup(recipe, data, network, streams)
+    if recipe.network.range_check:
+        check_range(network, data.target_range)
+    features = build_features(recipe, data) if weighted else None
+    setup = Setup(recipe, data, network, streams, features)
     _warn(setup)
     for phase in recipe.resolved_phases():
         _rehearse(setup, phase)

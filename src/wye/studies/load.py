@@ -15,7 +15,7 @@ from wye.registry import suggest
 from wye.wording import shown, wording
 
 # What belongs to one row alone: a row that is `like` another doesn't take these over.
-OWN_KEYS = ("source", "title", "published", "notes", "control_of", "like")
+OWN_KEYS = ("source", "title", "published", "corrected", "notes", "control_of", "like")
 
 PARTS = ("encoder", "decoder", "classifier")
 """Settings of `network` that may stand at the top of a recipe."""

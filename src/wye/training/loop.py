@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
-from wye.data.batches import steps_per_epoch, training_batches
+from wye.data.batches import Batch, training_batches
+from wye.data.images import Images
 from wye.data.prepare import Prepared
 from wye.errors import TrainingError
 from wye.network.build import Network
 from wye.network.layers import bind_dropout
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
-from wye.training.freezing import freeze, hold_statistics
-from wye.training.monitor import Monitor
-from wye.training.objective import Objective
-from wye.training.optimizers import build_optimizer
-from wye.training.precision import multiplying_in
-from wye.training.schedules import Schedule
+from wye.training.checks import check_phases
+from wye.training.features import FeatureTerm
+from wye.training.freezing import hold_statistics
+from wye.training.phase import PhaseState
+from wye.training.synthesis import latent_smote
 from wye.training.tally import Tally
 from wye.training.validate import validate
 
@@ -66,6 +67,10 @@ class Trainer:
         precision: `fp32` or `bf16`.
         max_steps: stop after this many optimiser steps, wherever that is.
         observer: told of every step.
+        features: the feature term, where a phase has phi above 0.
+
+    Raises:
+        UsageError: a phase asks for what this network or these images don't allow.
     """
 
     def __init__(
@@ -77,7 +82,9 @@ class Trainer:
         precision: str = "fp32",
         max_steps: int | None = None,
         observer: Observer | None = None,
+        features: FeatureTerm | None = None,
     ) -> None:
+        check_phases(recipe, network, data)
         self.recipe = recipe
         self.network = network
         self.data = data
@@ -86,18 +93,26 @@ class Trainer:
         self.max_steps = max_steps
         self.observer = observer
         self.device = data.train.pixels.device
+        self.features = features.to(self.device) if features else None
         self.phases = recipe.resolved_phases()
         self.phase_index = 0
         self.epochs_in_phase = 0
         self.epochs_done = 0
         self.steps_done = 0
         self.partial = False
-        self._begin_phase(afresh=True)
+        self._given = data.train
+        self._noise = streams.generator("noise", "jigsaw", 0, device=self.device)
+        self.current = self._begin_phase()
 
     @property
     def phase(self) -> ResolvedPhase:
         """The phase under way."""
         return self.phases[self.phase_index]
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of an epoch of the phase under way."""
+        return self.current.steps
 
     @property
     def finished(self) -> bool:
@@ -130,10 +145,11 @@ class Trainer:
             "steps_done": self.steps_done,
             "network": self.network.state_dict(),
         }
+        if (given := len(self._given)) < len(self.data.train):
+            made = self.data.train.take(torch.arange(given, len(self.data.train)))
+            state["synthetic"] = {"pixels": made.pixels, "labels": made.labels}
         if self.phase_index < len(self.phases):
-            state["optimizer"] = self.optimizer.state_dict()
-            state["schedule"] = self.schedule.state()
-            state["monitor"] = self.monitor.state()
+            state |= self.current.state()
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -143,57 +159,89 @@ class Trainer:
         self.epochs_done = state["epochs_done"]
         self.steps_done = state["steps_done"]
         self.network.load_state_dict(state["network"])
+        self.data = replace(self.data, train=self._given)
+        if "synthetic" in state:
+            self._add(Images(**state["synthetic"]))
         if self.phase_index < len(self.phases):
-            self._begin_phase(afresh=True)
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.restore(state["schedule"])
-            self.monitor.restore(state["monitor"])
+            self.current = self._phase_state()
+            self.current.restore(state)
 
-    def _begin_phase(self, afresh: bool) -> None:
-        """Make ready for the current phase.
-
-        Args:
-            afresh: with an optimiser and a schedule of its own, not those of the phase before.
-        """
-        phase = self.phase
-        self.frozen: list[nn.Module] = freeze(self.network, phase.freeze)
-        self.objective = Objective(phase.loss)
-        self.monitor = Monitor(phase)
-        self.steps = steps_per_epoch(len(self.data.train), phase.train.batch_size)
-        before, after = self._stretch()
-        self.steps_before = before * self.steps
-        if afresh:
-            self.optimizer = build_optimizer(self.network, phase.train)
-            self.schedule = Schedule(
-                phase.train.schedule, phase.train.lr, before + after, self.steps
-            )
-
-    def _stretch(self) -> tuple[int, int]:
-        """Epochs before and from the current phase on, of the phases that share a schedule."""
-        first = last = self.phase_index
-        while self.phases[first].carry_on:
-            first -= 1
-        while last + 1 < len(self.phases) and self.phases[last + 1].carry_on:
-            last += 1
-        lengths = [phase.train.epochs for phase in self.phases]
-        return sum(lengths[first : self.phase_index]), sum(lengths[self.phase_index : last + 1])
-
-    def _epoch(self) -> EpochRecord:
-        epoch, phase = self.epochs_done + 1, self.phase
+    def begin_epoch(self, epoch: int) -> Iterator[Batch]:
+        """Make the network ready to train in `epoch`, and give out the epoch's batches."""
         bind_dropout(
             self.network, self.streams.generator("noise", "dropout", epoch, device=self.device)
         )
+        self._noise = self.streams.generator("noise", "jigsaw", epoch, device=self.device)
         self.network.train()
-        hold_statistics(self.frozen)
+        hold_statistics(self.current.frozen)
+        settings = self.phase
+        return training_batches(
+            self.data, settings.train.batch_size, self.streams, epoch, settings.image_size
+        )
+
+    def step(
+        self, batch: Batch, rate: float, momentum: float | None = None
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """One optimiser step on a batch of an epoch that has begun.
+
+        Args:
+            batch: what to learn from.
+            rate: of the groups of parameters that are not scaled.
+            momentum: that, or the first beta; None leaves it.
+
+        Returns:
+            The named terms with `loss`, their weighted sum, and the logits if there are any.
+        """
+        optimizer = self.current.optimizer
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group.get("scale", 1.0)
+            if momentum is not None and "betas" in group:
+                group["betas"] = (momentum, group["betas"][1])
+            elif momentum is not None:
+                group["momentum"] = momentum
+        terms, output = self.current.objective(self.network, batch, self._noise)
+        terms["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        self.steps_done += 1
+        return terms, output.logits
+
+    def _begin_phase(self, before: PhaseState | None = None) -> PhaseState:
+        """Make ready for the current phase, and the images that it asks for."""
+        if self.phase.synthesize != "none":
+            seed = self.streams.seed_of("subset", "latent-smote", self.phase_index)
+            self._add(latent_smote(self.network, self.data, seed, self.precision))
+        return self._phase_state(before)
+
+    def _phase_state(self, before: PhaseState | None = None) -> PhaseState:
+        return PhaseState(
+            self.phases,
+            self.phase_index,
+            self.network,
+            self.data,
+            self.features,
+            self.precision,
+            before,
+        )
+
+    def _add(self, made: Images) -> None:
+        """Train on these images too from now on."""
+        have = self.data.train
+        pixels = torch.cat([have.pixels, made.pixels])
+        labels = torch.cat([have.labels, made.labels])
+        self.data = replace(self.data, train=Images(pixels, labels))
+
+    def _epoch(self) -> EpochRecord:
+        epoch, phase, schedule = self.epochs_done + 1, self.phase, self.current.schedule
         tally = Tally()
         start = time.perf_counter()
-        done = self.steps_before + self.epochs_in_phase * self.steps
-        lr = self.schedule.rate(done)
-        batches = training_batches(
-            self.data, phase.train.batch_size, self.streams, epoch, phase.image_size
-        )
-        for step, batch in enumerate(batches):
-            self._step(done + step, *batch, tally)
+        done = self.current.first_step(self.epochs_in_phase)
+        lr = schedule.rate(done)
+        for step, batch in enumerate(self.begin_epoch(epoch)):
+            terms, logits = self.step(
+                batch, schedule.rate(done + step), schedule.momentum(done + step)
+            )
+            tally.add(terms, logits, batch.labels)
             if self.observer is not None:
                 self.observer.step(epoch, step + 1, self.steps, tally)
             if self._steps_used_up:
@@ -217,44 +265,27 @@ class Trainer:
             train=figures,
             validation=validation,
             test=self._validate(self.data.test, "test") if watch else None,
-            best=self.monitor.epoch_done(validation) if validation else False,
+            best=self.current.monitor.epoch_done(validation) if validation else False,
         )
         if not self.partial:
             self._advance(validation)
         return record
 
-    def _step(
-        self, step: int, inputs: Tensor, targets: Tensor, labels: Tensor, tally: Tally
-    ) -> None:
-        rate = self.schedule.rate(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get("scale", 1.0)
-        with multiplying_in(self.precision, self.device):
-            output = self.objective.run(self.network, inputs)
-        terms = self.objective(self.network, output, targets, labels)
-        terms["loss"].backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.steps_done += 1
-        tally.add(terms, output.logits, labels)
-
     def _weights_finite(self) -> bool:
         return all(bool(value.isfinite().all()) for value in self.network.parameters())
 
-    def _validate(self, images: Any, part: str) -> dict[str, float] | None:
+    def _validate(self, images: Images | None, part: str) -> dict[str, float] | None:
         if images is None:
             return None
-        return validate(
-            self.network, self.objective, self.data, images, part, self.streams, self.precision
-        )
+        return validate(self.network, self.current.objective, self.data, images, part, self.streams)
 
     def _advance(self, validation: dict[str, float] | None) -> None:
         self.epochs_done += 1
         self.epochs_in_phase += 1
         if validation is not None:
-            self.schedule.epoch_done(validation["loss"])
-        if self.epochs_in_phase >= self.phase.train.epochs or self.monitor.exhausted:
+            self.current.schedule.epoch_done(validation["loss"])
+        if self.epochs_in_phase >= self.phase.train.epochs or self.current.monitor.exhausted:
             self.phase_index += 1
             self.epochs_in_phase = 0
             if self.phase_index < len(self.phases):
-                self._begin_phase(afresh=not self.phase.carry_on)
+                self.current = self._begin_phase(self.current)

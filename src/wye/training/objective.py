@@ -5,61 +5,95 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from wye.data.batches import Batch
 from wye.network.build import Network, Output
 from wye.recipe.schema import LossSettings
 from wye.training import terms
+from wye.training.features import FeatureTerm
+from wye.training.precision import multiplying_in
 
-WEIGHTS = {"classification": "alpha", "reconstruction": "beta", "l2": "gamma"}
+WEIGHTS = {
+    "classification": "alpha",
+    "reconstruction": "beta",
+    "l2": "gamma",
+    "jigsaw": "delta",
+    "feature": "phi",
+}
+LEARNT_BY = {"classifier": ("classification",), "decoder": ("reconstruction", "feature")}
+"""The terms through which each branch learns from what it makes of the images."""
 
 
 class Objective:
-    """`alpha * classification + beta * reconstruction + gamma * l2`.
+    """`alpha classification + beta reconstruction + gamma l2 + delta jigsaw + phi feature`.
 
-    A term of weight zero is still reported where the network has the part for it, but leaves no
-    gradient: with beta=0 the decoder runs and doesn't learn.
+    Classification and reconstruction are reported at weight zero too where the network has the part
+    for them, but leave no gradient: with beta=0 the decoder runs and doesn't learn. The other terms
+    are computed only where they weigh something.
+
+    Args:
+        settings: the weights, and what some terms need besides.
+        class_weights: `(K,)`, what each class weighs in the classification.
+        features: the feature term, needed where phi is above 0.
+        precision: `fp32` or `bf16`, of the passes through the networks; the terms are in fp32.
     """
 
-    def __init__(self, settings: LossSettings) -> None:
+    def __init__(
+        self,
+        settings: LossSettings,
+        class_weights: Tensor | None = None,
+        features: FeatureTerm | None = None,
+        precision: str = "fp32",
+    ) -> None:
+        self.settings = settings
         self.weights: dict[str, float] = {
             term: getattr(settings, key) for term, key in WEIGHTS.items()
         }
-        self.label_smoothing = settings.label_smoothing
+        self.class_weights = class_weights
+        self.features = features
+        self.precision = precision
+        self.still = [
+            branch for branch, terms in LEARNT_BY.items() if not any(map(self.weights.get, terms))
+        ]
+        """Branches that learn nothing from the images."""
 
     def __call__(
-        self, network: Network, output: Output, targets: Tensor, labels: Tensor
-    ) -> dict[str, Tensor]:
-        """The named terms and, as `loss`, their weighted sum; all are scalars.
+        self, network: Network, batch: Batch, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Output]:
+        """The named terms and, as `loss`, their weighted sum, all scalars; and the output.
 
         Args:
-            network: for the terms over parameters.
-            output: what the network gave for the batch.
-            targets: `(N, C, H, W)`, what the decoder should have given.
-            labels: `(N,)`.
+            network: what learns.
+            batch: inputs, targets and labels.
+            generator: orders the tiles of the jigsaw; on the device of the images.
         """
+        settings, device = self.settings, batch.inputs.device
+        with multiplying_in(self.precision, device):
+            output = network(batch.inputs, still=self.still)
         named: dict[str, Tensor] = {}
         if output.logits is not None:
+            smoothing = settings.label_smoothing if network.training else 0.0
             named["classification"] = terms.classification(
-                output.logits, labels, self.label_smoothing
+                output.logits, batch.labels, smoothing, self.class_weights
             )
         if output.reconstruction is not None:
-            named["reconstruction"] = terms.reconstruction(output.reconstruction, targets)
+            named["reconstruction"] = terms.reconstruction(
+                output.reconstruction, batch.targets, settings.error
+            )
         if self.weights["l2"]:
             named["l2"] = terms.l2(network.parameters())
+        if self.weights["jigsaw"]:
+            tiles = terms.shuffled_tiles(batch.inputs, settings.jigsaw_grid, generator)
+            # A pass of its own: autocast would hand on the weights of a decoder that is kept out of
+            # the graph above, cast there without a gradient.
+            with multiplying_in(self.precision, device):
+                rebuilt = network(
+                    tiles.contiguous(memory_format=torch.channels_last), branches=["decoder"]
+                ).reconstruction
+            named["jigsaw"] = terms.reconstruction(rebuilt, batch.targets)
+        if self.weights["feature"]:
+            assert self.features is not None and output.reconstruction is not None
+            with multiplying_in(self.precision, device):
+                made, wanted = self.features.pair(output.reconstruction, batch.targets)
+            named["feature"] = self.features.compare(made, wanted)
         weighted = [self.weights[name] * term for name, term in named.items() if self.weights[name]]
-        total = torch.stack(weighted).sum()
-        return {"loss": total, **named}
-
-    def run(self, network: Network, inputs: Tensor) -> Output:
-        """The network's output, keeping a branch out of the graph if its weight is zero."""
-        latent = network.encoder(inputs)
-        outputs: dict[str, Tensor | None] = {}
-        for branch, term in (("classifier", "classification"), ("decoder", "reconstruction")):
-            part = getattr(network, branch)
-            if part is None:
-                outputs[branch] = None
-            elif self.weights[term]:
-                outputs[branch] = part(latent)
-            else:
-                with torch.no_grad():
-                    outputs[branch] = part(latent)
-        return Output(outputs["classifier"], outputs["decoder"], latent)
+        return {"loss": torch.stack(weighted).sum(), **named}, output

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
+from wye.network.backbones import Backbone
 from wye.network.build import Network
 from wye.recipe.schema import TrainSettings
 from wye.registry import Registry
@@ -35,6 +36,9 @@ class Optimizer(Protocol):
         """Go on from a state."""
 
 
+Groups = list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Trained:
     """The parameters that a phase may change.
@@ -42,27 +46,29 @@ class Trained:
     Attributes:
         filters: convolutions of the encoder and the classifier.
         others: the rest.
+        scales: share of the scheduled rate that a parameter learns at; those not named, all of it.
     """
 
     filters: list[nn.Parameter]
     others: list[nn.Parameter]
+    scales: Mapping[nn.Parameter, float] = field(default_factory=dict)
 
     def groups(self, settings: TrainSettings, without_filters: bool = False) -> Groups:
-        """Parameter groups with their weight decay."""
-        all_of_them = self.others if without_filters else [*self.filters, *self.others]
-        decayed = all_of_them
-        spared: list[nn.Parameter] = []
-        if not settings.decay_norms:
-            decayed = [parameter for parameter in all_of_them if parameter.ndim > 1]
-            spared = [parameter for parameter in all_of_them if parameter.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": spared, "weight_decay": 0.0},
-        ]
-        return [group for group in groups if group["params"]]
+        """Parameter groups with their weight decay and, where rates differ, their `scale`."""
+        found: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for parameter in self.others if without_filters else [*self.filters, *self.others]:
+            spared = not settings.decay_norms and parameter.ndim <= 1
+            found.setdefault((self.scales.get(parameter, 1.0), spared), []).append(parameter)
+        groups: Groups = []
+        for scale, spared in sorted(found):
+            group: dict[str, Any] = {"params": found[scale, spared]}
+            group["weight_decay"] = 0.0 if spared else settings.weight_decay
+            if self.scales:
+                group["scale"] = scale
+            groups.append(group)
+        return groups
 
 
-Groups = list[dict[str, Any]]
 OPTIMIZERS: Registry[Callable[[Trained, TrainSettings], Optimizer]] = Registry("optimiser")
 
 
@@ -74,7 +80,36 @@ def build_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
         if parameter.requires_grad:
             is_filter = parameter.ndim == 4 and not name.startswith("decoder.")
             (filters if is_filter else others).append(parameter)
-    return OPTIMIZERS.find(settings.optimizer)(Trained(filters, others), settings)
+    scales = {} if settings.first_lr is None else _scales(network, settings.first_lr / settings.lr)
+    return OPTIMIZERS.find(settings.optimizer)(Trained(filters, others, scales), settings)
+
+
+def layer_groups(network: Network) -> list[list[nn.Module]]:
+    """The layers in the groups that discriminative rates tell apart, in forward order.
+
+    Each layer of the encoder is a group, and of a backbone each block, with or without weights, as
+    fastai splits a network. What follows the last backbone, the decoder and the classifier are the
+    last group.
+    """
+    layers = list(network.encoder.layers)
+    pretrained = [index for index, layer in enumerate(layers) if isinstance(layer, Backbone)]
+    end = pretrained[-1] + 1 if pretrained else len(layers)
+    groups: list[list[nn.Module]] = []
+    for layer in layers[:end]:
+        groups += [[block] for block in layer.blocks] if isinstance(layer, Backbone) else [[layer]]
+    branches = [part for name, part in network.parts.items() if name != "encoder"]
+    return [*groups, [*layers[end:], *branches]]
+
+
+def _scales(network: Network, first: float) -> dict[nn.Parameter, float]:
+    """Shares of the rate, rising evenly in the logarithm from `first` to 1 over the groups."""
+    groups = layer_groups(network)
+    return {
+        parameter: first ** (1 - index / (len(groups) - 1))
+        for index, group in enumerate(groups)
+        for layer in group
+        for parameter in layer.parameters()
+    }
 
 
 @OPTIMIZERS.register("sgd")
@@ -90,12 +125,14 @@ def _sgd(trained: Trained, settings: TrainSettings) -> Optimizer:
 
 @OPTIMIZERS.register("adam")
 def _adam(trained: Trained, settings: TrainSettings) -> Optimizer:
-    return torch.optim.Adam(trained.groups(settings), lr=settings.lr, fused=True)
+    betas = (0.9, settings.beta2)
+    return torch.optim.Adam(trained.groups(settings), lr=settings.lr, betas=betas, fused=True)
 
 
 @OPTIMIZERS.register("adamw")
 def _adamw(trained: Trained, settings: TrainSettings) -> Optimizer:
-    return torch.optim.AdamW(trained.groups(settings), lr=settings.lr, fused=True)
+    betas = (0.9, settings.beta2)
+    return torch.optim.AdamW(trained.groups(settings), lr=settings.lr, betas=betas, fused=True)
 
 
 @OPTIMIZERS.register("adagrad")
@@ -109,7 +146,8 @@ def _adagrad(trained: Trained, settings: TrainSettings) -> Optimizer:
 @OPTIMIZERS.register("rmsprop")
 def _rmsprop(trained: Trained, settings: TrainSettings) -> Optimizer:
     groups = trained.groups(settings)
-    return torch.optim.RMSprop(groups, lr=settings.lr, momentum=settings.momentum)
+    # Keras's decay, which study S1 trained with; PyTorch's own default is 0.99.
+    return torch.optim.RMSprop(groups, lr=settings.lr, alpha=0.9, momentum=settings.momentum)
 
 
 @OPTIMIZERS.register("muon")

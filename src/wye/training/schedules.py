@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the rate as a function of the step, or of what validation says."""
+"""Schedules: rate and momentum as functions of the step, or of what validation says."""
 
 from __future__ import annotations
 
@@ -85,6 +85,21 @@ class Schedule:
         done = step + (0.5 if ramp else 0.0)
         rate = RATES.find(kind)
         return self.lr * rate(self.settings, done / self.steps, done / (self.steps * self.epochs))
+
+    def momentum(self, step: int) -> float | None:
+        """The momentum of step `step` of the phase, None where it is left as it is.
+
+        It falls while the rate rises and rises while the rate falls, along the same cosines (Smith
+        2018, in fastai's form).
+        """
+        if self.settings.momentum is None:
+            return None
+        high, low = self.settings.momentum
+        share = step / (self.steps * self.epochs)
+        warmup = self.settings.warmup or 0.0
+        if share < warmup:
+            return _cosine(high, low, share / warmup)
+        return _cosine(low, high, (share - warmup) / (1 - warmup))
 
     def epoch_done(self, figure: float) -> None:
         """Take note of an epoch's validation figure (lower is better); plateau acts on it."""

@@ -2,29 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wye.errors import UsageError
 
-def classification(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+ERRORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": F.mse_loss,
+    "mae": F.l1_loss,
+    "bce": F.binary_cross_entropy,
+}
+
+
+def classification(
+    logits: Tensor,
+    labels: Tensor,
+    label_smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy in nats, mean over images (alpha).
 
     Args:
-        logits: `(N, classes)`.
+        logits: `(N, K)`.
         labels: `(N,)`.
         label_smoothing: share of each label spread evenly over all classes.
+        class_weights: `(K,)`; the mean is then weighted by the class of each image.
     """
-    return F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+    return F.cross_entropy(
+        logits.float(), labels, weight=class_weights, label_smoothing=label_smoothing
+    )
 
 
-def reconstruction(reconstructed: Tensor, target: Tensor) -> Tensor:
-    """Squared error, mean over images, pixels and channels (beta); both `(N, C, H, W)`."""
-    return F.mse_loss(reconstructed.float(), target)
+def reconstruction(reconstructed: Tensor, target: Tensor, error: str = "mse") -> Tensor:
+    """Mean over images, pixels and channels of an error (beta); both are `(N, C, H, W)`.
+
+    Args:
+        reconstructed: within [0, 1] for bce.
+        target: within [0, 1] for bce.
+        error: `mse` squared, `mae` absolute, `bce` binary cross-entropy in nats.
+    """
+    return ERRORS[error](reconstructed.float(), target)
 
 
 def l2(parameters: Iterable[nn.Parameter]) -> Tensor:
     """Half the sum of squares of all parameters, biases included (gamma, study S0)."""
     return 0.5 * torch.stack([parameter.square().sum() for parameter in parameters]).sum()
+
+
+def shuffled_tiles(images: Tensor, grid: int, generator: torch.Generator) -> Tensor:
+    """Images cut into `grid` x `grid` tiles, those of each put back in an order of its own.
+
+    What the jigsaw term (delta, study S0) feeds the encoder. Every order is as likely as any other.
+
+    Args:
+        images: `(N, C, H, W)`.
+        grid: tiles a side.
+        generator: on the device of the images.
+
+    Raises:
+        UsageError: `grid` does not divide the height and the width.
+    """
+    count, channels, height, width = images.shape
+    check_grid(grid, height, width)
+    tall, wide = height // grid, width // grid
+    tiles = images.reshape(count, channels, grid, tall, grid, wide).permute(0, 2, 4, 1, 3, 5)
+    tiles = tiles.reshape(count, grid * grid, channels, tall, wide)
+    draws = torch.rand(count, grid * grid, generator=generator, device=images.device)
+    order = draws.argsort(1).view(count, grid * grid, 1, 1, 1)
+    mixed = tiles.take_along_dim(order, 1).view(count, grid, grid, channels, tall, wide)
+    return mixed.permute(0, 3, 1, 4, 2, 5).reshape(images.shape)
+
+
+def check_grid(grid: int, height: int, width: int) -> None:
+    """Refuse a jigsaw of tiles that don't fit the image.
+
+    Raises:
+        UsageError: `grid` does not divide `height` and `width`.
+    """
+    if height % grid or width % grid:
+        fitting = [n for n in range(2, 17) if height % n == 0 and width % n == 0]
+        right = f"; {', '.join(map(str, fitting))} would" if fitting else ""
+        raise UsageError(
+            f"loss.jigsaw_grid={grid} does not divide images of {height}x{width}{right}"
+        )
+
+
+def features(
+    made: Sequence[Tensor], wanted: Sequence[Tensor], weights: Sequence[float], gram: float
+) -> Tensor:
+    """Difference of what a network sees in two batches of images (phi, study S4).
+
+    `sum_i w_i MSE(f_i) + w_i^2 gram MSE(G_i)` with the Gram matrices `G = F F' / (C H W)` of each
+    image (Johnson et al. 2016, in the weighting of fastai's super-resolution).
+
+    Args:
+        made, wanted: features of the reconstructions and of the targets, each `(N, C, H, W)`.
+        weights: one a feature.
+        gram: weight of the Gram matrices.
+    """
+    total = made[0].new_zeros((), dtype=torch.float32)
+    for ours, theirs, weight in zip(made, wanted, weights, strict=True):
+        total = total + weight * F.mse_loss(ours.float(), theirs.float())
+        if gram:
+            style = F.mse_loss(gram_matrix(ours), gram_matrix(theirs))
+            total = total + weight**2 * gram * style
+    return total
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """`(N, C, C)`: products of the channels of `(N, C, H, W)`, summed over positions / (C H W)."""
+    channels = features.float().flatten(2)
+    return channels @ channels.transpose(1, 2) / channels[0].numel()

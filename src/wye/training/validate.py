@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from wye.data.batches import evaluation_batches
+from wye.data.batches import evaluation_batch_size, evaluation_batches
 from wye.data.images import Images
 from wye.data.prepare import Prepared
 from wye.network.build import Network
 from wye.streams import Streams
 from wye.training.objective import Objective
-from wye.training.precision import multiplying_in
 from wye.training.tally import Tally
-
-BATCH = 500
 
 
 @torch.inference_mode()
@@ -24,20 +21,18 @@ def validate(
     images: Images,
     part: str,
     streams: Streams,
-    precision: str,
 ) -> dict[str, float]:
     """Mean terms, weighted sum (`loss`) and accuracy of `images`, in inference mode.
 
     Args:
-        part: `validation` or `test`; names the stream of a corruption, which is thus the same at
-            every epoch.
+        part: `validation` or `test`; names the stream of a corruption and of the jigsaw's orders,
+            which are thus the same at every epoch.
     """
     network.eval()
     tally = Tally()
-    for batch in evaluation_batches(data, images, BATCH, streams, part):
-        with multiplying_in(precision, images.pixels.device):
-            output = network(batch.inputs)
-        tally.add(
-            objective(network, output, batch.targets, batch.labels), output.logits, batch.labels
-        )
+    noise = streams.generator("noise", "jigsaw", part, device=images.pixels.device)
+    size = evaluation_batch_size(data.shape)
+    for batch in evaluation_batches(data, images, size, streams, part):
+        terms, output = objective(network, batch, noise)
+        tally.add(terms, output.logits, batch.labels)
     return tally.means()

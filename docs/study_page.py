@@ -1,0 +1,264 @@
+"""A page a study, from its file: what it asked, its faults, its rows and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markup import cell, code, table
+from measured import Measured
+from measured_tables import figure, measured_section
+
+from wye.metrics import metric, ordered
+from wye.network.backbones import BACKBONES
+from wye.recipe import Recipe, recipe_from_row
+from wye.report.rows import printed
+from wye.studies import Study, studies
+from wye.studies.load import OWN_KEYS, PARTS
+
+FAULTS = Path(__file__).parent / "faults.yaml"
+BREAK = "<br>"
+
+
+def index(runs: Sequence[Measured]) -> str:
+    """The page that leads to the others."""
+    entries = []
+    for name, study in sorted(studies().items(), key=lambda item: _source(item[1])):
+        faithful = sum("source" in row for row in study.rows.values())
+        measured = len({run["row"] for run in runs if run["row"].startswith(f"{name}/")})
+        entries.append(
+            (
+                f"[{name}]({name}.md)",
+                _source(study) if study.source else "",
+                cell(study.title),
+                str(faithful) if study.source else "",
+                str(len(study.rows) - faithful),
+                str(measured),
+            )
+        )
+    systems = sum("source" in row for study in studies().values() for row in study.rows.values())
+    headings = ("study", "source", "about", "systems", "rows of our own", "rows measured")
+    return f"""# The studies
+
+Five published studies with {systems} systems in all, a page each: what it asked, its faults and
+where they are, its rows with what was published and what was measured. Rows of our own are the
+corrected form of a row, a control that its study lacks, or stand in no study.
+
+{table(headings, entries)}
+
+These pages are written by `make docs` from the study files in `src/wye/studies`, the faults in
+`docs/faults.yaml` and the figures in `docs/results/measured.json`.
+"""
+
+
+def _source(study: Study) -> str:
+    """The id of what a study file was made from; those made from nothing come last."""
+    return study.source.id if study.source else "none"
+
+
+def study_page(name: str, runs: Sequence[Measured]) -> str:
+    """The page of one study.
+
+    Args:
+        runs: the measured figures of all studies.
+    """
+    study = studies()[name]
+    recipes = {row: recipe_from_row(f"{name}/{row}") for row in study.rows}
+    source = f"Study {study.source.id}, `{study.source.where}`. " if study.source else ""
+    parts = [
+        f"# {name}: {study.title}",
+        f"{source}{cell(study.about)}",
+        "This page is written by `make docs`; [the studies](README.md) lists the others,"
+        " [the notation](../notation.md) and [every setting](../recipes.md) say how to read the"
+        " rows.",
+    ]
+    if study.notes:
+        parts.append("## What holds for all rows")
+        parts.append("\n".join(f"- {cell(note)}" for note in study.notes))
+    if faults := _faults(name, study):
+        parts += ["## Faults of the study", faults]
+    parts += ["## Rows", _rows(study, recipes)]
+    controls = [row for row, recipe in recipes.items() if recipe.control_of]
+    if controls:
+        parts += ["## Corrected rows, controls and variants", _controls(study, controls)]
+    if notes := _notes(study):
+        parts += ["## Notes on rows", notes]
+    parts += ["## Measured", measured_section(name, runs)]
+    parts += ["## To run them", _running(recipes)]
+    parts += ["## What the rows share", f"```yaml\n{_yaml(study.shared)}```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _faults(name: str, study: Study) -> str:
+    """The table of a study's faults; empty where none is on record.
+
+    Raises:
+        ValueError: a fault names a row that is not there.
+    """
+    entries = []
+    for fault in faults().get(name, []):
+        kept, beside = fault.get("kept", []), fault.get("beside", [])
+        if unknown := sorted({*kept, *beside} - set(study.rows)):
+            raise ValueError(f"faults.yaml: {name} has no row {unknown[0]!r}")
+        entries.append(
+            (
+                cell(fault["fault"]),
+                BREAK.join(map(code, kept)),
+                BREAK.join(map(code, beside)),
+                cell(fault.get("handled", "")),
+            )
+        )
+    headings = ("fault", "kept in", "corrected or controlled by", "how it is handled")
+    return table(headings, entries) if entries else ""
+
+
+@cache
+def faults() -> dict[str, list[dict[str, Any]]]:
+    """The faults on record, by study."""
+    content: dict[str, list[dict[str, Any]]] = yaml.safe_load(FAULTS.read_text())
+    return content
+
+
+def _rows(study: Study, recipes: Mapping[str, Recipe]) -> str:
+    entries = []
+    for row, recipe in recipes.items():
+        if recipe.control_of is None:
+            what = [cell(recipe.title)] if recipe.title else []
+            what += _differences(study.rows[row]) or ["nothing beside what all rows share"]
+            entries.append(
+                (code(recipe.row), recipe.source or "", BREAK.join(what), _published(recipe))
+            )
+    return table(("row", "source", "what it is", "published"), entries)
+
+
+def _controls(study: Study, names: Sequence[str]) -> str:
+    entries = [
+        (code(name), code(str(study.rows[name]["control_of"])), BREAK.join(_differences(row)))
+        for name in names
+        if (row := study.rows[name])
+    ]
+    return table(("row", "stands beside", "what it is"), entries)
+
+
+def _published(recipe: Recipe) -> str:
+    """Each figure that a row's study printed, and what it should have been."""
+    found = []
+    figures = printed(recipe)
+    for name in ordered({*figures, *recipe.corrected}):
+        value, better = figures.get(name), recipe.corrected.get(name)
+        shown = "none" if value is None else figure(name, value)
+        if better is not None:
+            shown += f" (corrected: {figure(name, better)})"
+        found.append(f"{metric(name).label}: {shown}")
+    return BREAK.join(found)
+
+
+def _differences(row: Mapping[str, Any]) -> list[str]:
+    """What a row sets beside what it takes over, each in a line of its own."""
+    lines = [f"like {code(row['like'])}"] if "like" in row else []
+    for key, value in row.items():
+        if key == "phases":
+            lines += _phases(value)
+        elif key in PARTS:
+            lines.append(f"{key}: {code(value)}")
+        elif key not in OWN_KEYS:
+            lines += [code(f"{path}={_short(entry)}") for path, entry in _flat(key, value)]
+    return lines
+
+
+def _phases(phases: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for phase in phases:
+        settings = [
+            f"{path}={_short(entry)}"
+            for key, value in phase.items()
+            if key not in ("name", "epochs")
+            for path, entry in _flat(key, value)
+        ]
+        epochs = f"{phase['epochs']} epoch{'' if phase['epochs'] == 1 else 's'}"
+        lines.append(f"phase '{phase['name']}', {', '.join([epochs, *map(code, settings)])}")
+    return lines or ["one phase"]
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """`("loss", {"beta": 0})` as `("loss.beta", 0)`."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _flat(f"{path}.{key}", entry)
+    else:
+        yield path, value
+
+
+def _short(value: Any) -> str:
+    """A value as it would be written behind `=`."""
+    if isinstance(value, list):
+        return f"[{', '.join(_short(entry) for entry in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value) or '""'
+
+
+def _notes(study: Study) -> str:
+    return "\n".join(
+        f"- {code(row)}: {cell(' '.join(settings['notes']))}"
+        for row, settings in study.rows.items()
+        if settings.get("notes")
+    )
+
+
+def _running(recipes: Mapping[str, Recipe]) -> str:
+    """Commands of the first row, and what some rows of the study need."""
+    first = next(iter(recipes.values()))
+    name = first.row
+    lines = [f"wye list {first.study}", f"wye show {name}", f"wye train {name}"]
+    epochs = max(2, len(first.phases))
+    lines.append(f"wye train {name} train.epochs={epochs} --seed 1 --out runs/short")
+    if several := [r for r in recipes.values() if r.evaluation.splits > 1]:
+        lines.append(f"wye train {several[0].row} --splits")
+    parts = ["\n".join(f"    {line}" for line in lines)]
+    if several:
+        count = several[0].evaluation.splits
+        parts.append(f"`--splits` runs all {count} random splits of a row, one a seed.")
+    if any(recipe.transfer for recipe in recipes.values()):
+        parts.append(
+            "A row that takes weights over from another trains that one first where no run of it"
+            " is found under `runs`, for the same images and seed."
+        )
+    judges = {recipe.evaluation.judge for recipe in recipes.values()} - {"none", "self"}
+    if judges:
+        parts.append(
+            "Reconstructions are judged by a classifier trained apart, which is trained first"
+            " where no run of it is found; `evaluation.judge=wye/quick` takes another,"
+            " `evaluation.judge=none` does without."
+        )
+    if any(_pretrained(recipe) for recipe in recipes.values()):
+        parts.append(
+            "Backbones, and the feature loss, begin with ImageNet's weights, which are fetched;"
+            " `weights=PATH` takes a file or a folder of files instead, `weights=random` none. All"
+            " but EfficientNet-Lite0 need torchvision: `pip install '.[backbones]'`."
+        )
+    return "\n\n".join(parts)
+
+
+def _pretrained(recipe: Recipe) -> bool:
+    """Whether a row needs a backbone's published weights."""
+    lines = f"{recipe.network.encoder} {recipe.network.classifier}"
+    return recipe.loss.phi > 0 or any(name in lines for name in BACKBONES)
+
+
+def _yaml(settings: Mapping[str, Any]) -> str:
+    """Settings as a study file has them, short mappings in one line."""
+
+    def dumped(key: str, inline: bool | None) -> str:
+        one = {key: settings[key]}
+        return str(yaml.safe_dump(one, default_flow_style=inline, sort_keys=False, width=10_000))
+
+    parts = []
+    for key, value in settings.items():
+        text = dumped(key, None if isinstance(value, Mapping | list) else False)
+        long = max(map(len, text.splitlines())) > 100
+        parts.append(dumped(key, False) if long else text)
+    return "".join(parts)

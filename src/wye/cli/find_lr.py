@@ -1,0 +1,64 @@
+"""`wye find-lr`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wye.cli.output import Json, print_json
+from wye.cli.rows import Overrides
+from wye.cli.training import Device
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter this file's command."""
+    app.command("find-lr")(find)
+
+
+def find(
+    row: Annotated[str, typer.Argument(help="A row, a recipe file or a folder of images.")],
+    overrides: Overrides = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
+    out: Annotated[Path, typer.Option(help="The picture to write, an SVG.")] = Path("find-lr.svg"),
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Suggest a learning rate: train a copy for 100 steps while the rate rises."""
+    from wye.api import choose_device
+    from wye.recipe import resolve
+    from wye.recipe.overrides import parse_overrides
+    from wye.report.lr_curve import draw_lr_curve
+    from wye.runs.setup import set_up
+    from wye.training.find_lr import find_lr
+    from wye.training.precision import channels_last, choose_precision
+
+    settings = parse_overrides(overrides or [])
+    if seed is not None:
+        settings["seed"] = seed
+    recipe = resolve(row, settings)
+    where = choose_device(device)
+    setup = set_up(recipe)
+    network = channels_last(setup.network.to(where))
+    precision = choose_precision(recipe.train.precision, network, where)
+    found = find_lr(recipe, network, setup.data.to(where), setup.streams, precision, setup.features)
+    tenth = found.minimum / 10
+    marks = {"steepest": found.suggestion, "a tenth of the minimum's": tenth}
+    draw_lr_curve(found.rates, found.losses, marks, out)
+    if json:
+        print_json(
+            {
+                "row": recipe.row,
+                "suggestion": found.suggestion,
+                "minimum": found.minimum,
+                "rates": found.rates,
+                "losses": found.losses,
+                "picture": str(out),
+            }
+        )
+        return
+    print(f"{recipe.row}: {len(found.rates)} steps up to a rate of {found.rates[-1]:.1e}")
+    print(f"steepest descent at train.lr={found.suggestion:.1e}, the suggestion")
+    print(f"least loss at {found.minimum:.1e}; a tenth of it, the cautious choice, is {tenth:.1e}")
+    print(f"picture: {out}")

@@ -1,0 +1,32 @@
+"""Several random splits of one row: the mean, the spread, and the best, labelled as such."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from wye.metrics import figures, ordered, spread
+from wye.runs.folder import Run
+
+LOWER = ("mse", "mae", "cross_entropy", "train_loss", "train_seconds")
+"""Metrics of which the lowest is best."""
+
+
+def summary(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """Metric to `{"mean", "sd", "n", "best": {"value", "seed"}}` over the runs of the splits.
+
+    `sd` is the sample deviation, None for a single run. The best split is chosen by the test set,
+    so its figure is optimistic; study S1 printed it. Splits of one set of images overlap, so their
+    deviation is not that of independent samples (Nadeau and Bengio 2003).
+    """
+    measured = [(run.recipe.seed, figures(run.result)) for run in runs if run.result]
+    found: dict[str, dict[str, Any]] = {}
+    for name in ordered(name for _, of in measured for name in of):
+        each = {seed: of[name] for seed, of in measured if name in of}
+        pick = min if name in LOWER else max
+        seed = pick(each, key=lambda s, each=each: each[s])  # type: ignore[misc]
+        found[name] = {
+            **vars(spread(each.values())),
+            "best": {"value": each[seed], "seed": seed},
+        }
+    return found

@@ -1,0 +1,168 @@
+"""Made-up runs for the tests of the report, and a page read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wye.recipe.schema import Recipe
+from wye.report.page import render
+
+HOSTILE = "<script>alert('x')</script>&\"'"
+CLASSES = ("cat", "dog", "ship")
+
+
+@dataclass
+class FakeRun:
+    """A run as the report reads it, without a folder's files."""
+
+    path: Path
+    recipe: Recipe
+    result: dict[str, Any] | None = None
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+
+def figures(accuracy: float | None, psnr: float | None) -> dict[str, Any]:
+    """A test section of `result.json`."""
+    found: dict[str, Any] = {"cross_entropy": 0.5}
+    if accuracy is not None:
+        per_class = {n: {"precision": 0.5, "recall": 0.25, "f1": 0.3333, "support": 1000}
+                     for n in CLASSES}  # fmt: skip
+        found |= {"accuracy": accuracy, "balanced_accuracy": accuracy, "macro_f1": accuracy}
+        found |= {"per_class": per_class, "confusion": [[8, 1, 1], [2, 7, 1], [0, 0, 10]]}
+    if psnr is not None:
+        found |= {"psnr": psnr, "ssim": 0.9123, "mse": 0.00069, "mae": 0.018, "psnr_pca": 30.0}
+    return found
+
+
+def epochs(count: int, terms: tuple[str, ...] = ("loss", "accuracy"), test: bool = False) -> Any:
+    """Lines of `metrics.jsonl`."""
+    parts = ["train", "validation", *(["test"] if test else [])]
+    return [
+        {
+            "epoch": e,
+            "phase": "joint",
+            "lr": 0.01,
+            **{p: dict.fromkeys(terms, 1 / e) for p in parts},
+        }
+        for e in range(1, count + 1)
+    ]
+
+
+def make_run(
+    tmp_path: Path,
+    row: str = "joint/v4-l2",
+    *,
+    seed: int = 0,
+    accuracy: float | None = 0.8534,
+    psnr: float | None = 32.0,
+    published: dict[str, float | None] | None = None,
+    finished: bool = True,
+    command: str | None = None,
+    status: str = "complete",
+    best: float | None = None,
+    watched: bool = False,
+    **recipe: Any,
+) -> FakeRun:
+    """A run of one of the kinds that there are; no accuracy: no classifier, no psnr: no decoder."""
+    path = tmp_path / "runs" / f"{abs(hash((row, seed, status)))}"
+    path.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "row": "made/up",
+        "study": "joint",
+        "source": "S0-25",
+        "title": "A joint autoencoder and classifier",
+        "published": {"accuracy": 0.8569, "psnr": 32.32} if published is None else published,
+        "published_data": "cifar10",
+        "seed": seed,
+        "network": {
+            "encoder": "C'(32) > C(32)",
+            "decoder": "none" if psnr is None else "mirror",
+            "classifier": "none" if accuracy is None else "L'(10)",
+        },
+        "loss": {"alpha": float(accuracy is not None), "beta": float(psnr is not None)},
+        **recipe,
+    }
+    result = {
+        "status": status,
+        "device": "cpu",
+        "parameters": {"encoder": 10144, "decoder": 4227, "classifier": 656426, "total": 670797},
+        "latent": 8192,
+        "inputs": 3072,
+        "seconds": {"train": 812.4},
+        "images_per_second": 2461.0,
+        "test": figures(accuracy, psnr),
+        "selection": "last",
+        **({"best_on_test": {"epoch": 31, "accuracy": best}} if best is not None else {}),
+    }
+    environment = {"torch": "2.13.0+cpu", "processor": "Xeon", "cores": 2, "memory_gb": 15.6}
+    environment |= {"started": "2026-11-23T06:01:22+00:00", "commit": "3f9c1ab2d4e5+"}
+    if command:
+        environment["command"] = command
+    lines = epochs(3, test=watched)
+    # A recipe refuses a hostile row name; the page must not depend on that.
+    made = Recipe.model_validate(settings).model_copy(update={"row": row})
+    return FakeRun(path, made, result if finished else None, lines, environment)
+
+
+def images(channels: int = 3, count: int = 10, side: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    shape = (count, channels, side, side)
+    return tuple(torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8) for _ in "ab")  # type: ignore[return-value]
+
+
+class Page(HTMLParser):
+    """The elements of a page, its text, and the text of each table's cells."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "wbr"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == [], f"left open: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self.open:
+            return
+        self.text += data
+        if "td" in self.open or "th" in self.open:
+            self.tables[-1][-1][-1] += data
+
+    def line(self, table: int, start: str) -> list[str]:
+        """The cells of the line that begins with `start`, white space made single."""
+        lines = [[" ".join(cell.split()) for cell in line] for line in self.tables[table]]
+        return next(line for line in lines if line and line[0].startswith(start))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page_of(*runs: FakeRun) -> Page:
+    return Page(render(runs))

@@ -1,0 +1,181 @@
+"""Measured figures in the documentation: from run folders to the tables of a study's page."""
+
+from __future__ import annotations
+
+import json
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wye.recipe import resolve
+from wye.recipe.overrides import parse_overrides
+from wye.runs.folder import RunFolder
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture
+def docs(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The modules that write the pages."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    import measured
+    import measured_tables
+
+    return measured, measured_tables
+
+
+def make_run(
+    root: Path,
+    row: str,
+    words: tuple[str, ...] = (),
+    *,
+    seed: int = 0,
+    test: dict[str, float] | None = None,
+    status: str = "complete",
+    command: str | None = None,
+    typed: bool = True,
+    best: float | None = None,
+) -> None:
+    """A finished run in `root`, its network not trained."""
+    recipe = resolve(row, {**parse_overrides(words), "seed": seed})
+    settings = recipe.train.model_copy(update={"precision": "fp32"})
+    folder = RunFolder(root / f"{len(list(root.iterdir()))}")
+    folder.path.mkdir()
+    folder.write_recipe(recipe.model_copy(update={"train": settings}))
+    line = " ".join(["wye", "train", row, *words, "--seed", str(seed)])
+    folder.write_json(
+        "environment.json",
+        {
+            **{"device": "cpu", "device_name": "Xeon", "torch": "2.13.0", "wye": "0.1.0"},
+            **{"commit": "3f9c1ab2d4e5", "command": command or (line if typed else "")},
+        },
+    )
+    result = {
+        **{"status": status, "precision": "fp32", "epochs": recipe.train.epochs},
+        **{"test": test or {"accuracy": 0.8}, "train": {"loss": 0.25}},
+        **{"seconds": {"train": 812.44}, "images_per_second": 2461.04},
+        **({} if best is None else {"best_on_test": {"epoch": 3, "accuracy": best}}),
+    }
+    folder.write_json("result.json", result)
+
+
+def cells(section: str, start: str) -> list[list[str]]:
+    """The cells of the table line that begins with `start` and of those that go on with it."""
+    lines = section.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith(f"| {start}"))
+    rest = takewhile(lambda line: line.startswith("|  |"), lines[first + 1 :])
+    return [line.split("|")[1:-1] for line in (lines[first], *rest)]
+
+
+def test_rows_as_they_stand_and_changed_ones_are_told_apart(docs: Any, tmp_path: Path) -> None:
+    measured, tables = docs
+    for seed, accuracy in enumerate((0.85, 0.87)):
+        make_run(tmp_path, "joint/v4-l2", seed=seed, test={"accuracy": accuracy}, best=0.9)
+    make_run(tmp_path, "joint/v4-l2", ("train.epochs=10",), test={"accuracy": 0.8})
+    make_run(tmp_path, "joint/v4-l2", ("train.epochs=3",), typed=False)
+    runs, left_out = measured.collect([tmp_path])
+    assert left_out == []
+    assert [run["changes"] for run in runs][:2] == [[], []]
+    assert ["train.epochs=10"] in [run["changes"] for run in runs]
+    # Made from Python: nothing was typed, and the recipe tells what differs.
+    untyped = next(run for run in runs if run["epochs"] == 3)
+    assert "train.epochs=3" in untyped["changes"]
+    assert "train.epochs=3" in untyped["command"]
+    section = tables.measured_section("joint", runs)
+    plain, changed = section.split("### Runs with changed settings")
+    (first, best) = cells(plain, "`joint/v4-l2`")
+    assert [cell.strip() for cell in first[1:5]] == [
+        *("Accuracy", "85.69 %", "86.00 ± 1.41 % (n=2)", "+0.31 points")
+    ]
+    assert "40 epochs, 812 s, 2,461 images/s<br>Xeon, fp32" in first[5]
+    assert first[6].strip() == "`wye train joint/v4-l2 --seed 0`<br>and seeds 1"
+    assert "optimistic" in best[1] and "90.00" in best[3] and not best[4].strip()
+    assert "train.epochs=10" not in plain
+    (line,) = cells(changed, "`joint/v4-l2`<br>`train.epochs=10`")
+    assert line[3:5] == [" 80.00 % (n=1) ", " −5.69 points "]
+
+
+def test_what_is_no_measurement_is_left_out(docs: Any, tmp_path: Path) -> None:
+    measured, _ = docs
+    make_run(tmp_path, "joint/v1", status="truncated")
+    make_run(tmp_path, "joint/v1")
+    make_run(tmp_path, "joint/v1")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "recipe.yaml").write_text("row: [")
+    runs, left_out = measured.collect([tmp_path])
+    assert [run["row"] for run in runs] == ["joint/v1"]
+    reasons = sorted(line.partition(": ")[2].split()[0] for line in left_out)
+    assert len(reasons) == 3 and any("cut short" in line for line in left_out)
+    assert any("more than once" in line for line in left_out)
+
+
+def test_no_path_of_a_machine_is_kept(docs: Any, tmp_path: Path) -> None:
+    measured, _ = docs
+    make_run(tmp_path, "joint/vgg16", ("weights=/home/me/vgg16.pth",))
+    (run,), _ = measured.collect([tmp_path])
+    assert run["changes"] == ["weights=PATH"]
+    assert run["command"] == "wye train joint/vgg16 weights=PATH --seed 0"
+    assert "/home" not in json.dumps(run)
+
+
+def test_a_run_that_another_one_needed_is_the_row_itself(docs: Any, tmp_path: Path) -> None:
+    measured, _ = docs
+    command = "wye train pretrain/transfer train.epochs=8 --seed 0 (needs pretrain/autoencoder)"
+    make_run(tmp_path, "pretrain/autoencoder", command=command)
+    (run,), _ = measured.collect([tmp_path])
+    assert run["changes"] == []
+    assert run["command"] == "wye train pretrain/autoencoder --seed 0"
+
+
+def test_published_figures_of_other_data_are_not_compared_with(docs: Any, tmp_path: Path) -> None:
+    measured, tables = docs
+    make_run(tmp_path, "joint/v1", ("data=shapes",))
+    section = tables.measured_section("joint", measured.collect([tmp_path])[0])
+    (line,) = cells(section, "`joint/v1`")
+    assert [cell.strip() for cell in line[2:5]] == ["", "80.00 % (n=1)", ""]
+
+
+def test_corrected_figures_are_what_is_compared_with(docs: Any, tmp_path: Path) -> None:
+    measured, tables = docs
+    test = {"judge_accuracy": 0.99, "mse": 0.001069, "mae": 0.0112}
+    make_run(tmp_path, "practices/feature-loss-mnist", test=test)
+    make_run(tmp_path, "practices/baseline-mnist", test=test)
+    section = tables.measured_section("practices", measured.collect([tmp_path])[0])
+    lines = {line[1].strip(): line for line in cells(section, "`practices/feature-loss-mnist`")}
+    assert lines["MSE"][2:5] == [
+        *(" 0.01106 (corrected: 0.00117) ", " 0.00107 (n=1) ", " −0.00010 ")
+    ]
+    assert lines["Judge accuracy"][4] == " +0.14 points "
+    assert lines["Training time"][2:5] == [" 1,612 s ", " 812 s (n=1) ", " −800 s "]
+    lines = {line[1].strip(): line for line in cells(section, "`practices/baseline-mnist`")}
+    assert lines["MAE"][2] == " (corrected: 0.01020) "
+    assert lines["MAE"][4] == " +0.00100 "
+
+
+def test_the_best_of_several_splits_is_called_optimistic(docs: Any, tmp_path: Path) -> None:
+    measured, tables = docs
+    for seed, accuracy in enumerate((0.71, 0.75, 0.73)):
+        make_run(tmp_path, "pretrain/cnn", seed=seed, test={"accuracy": accuracy})
+    section = tables.measured_section("pretrain", measured.collect([tmp_path])[0])
+    mean, best = cells(section, "`pretrain/cnn`")
+    assert mean[3] == " 73.00 ± 2.00 % (n=3) "
+    assert best[1] == " Accuracy, best of 3 splits (optimistic) "
+    assert best[2:5] == ["  ", " 75.00 % ", "  "]
+
+
+def test_the_file_is_read_back_as_written(docs: Any, tmp_path: Path) -> None:
+    measured, tables = docs
+    root = tmp_path / "runs"
+    root.mkdir()
+    make_run(root, "joint/v1")
+    make_run(root, "joint/v1", seed=1)
+    runs, _ = measured.collect([root])
+    path = tmp_path / "results" / "measured.json"
+    measured.write(path, runs)
+    assert measured.read(path) == runs
+    assert len(path.read_text().splitlines()) == 4
+    measured.write(path, [])
+    assert measured.read(path) == measured.read(tmp_path / "absent.json") == []
+    assert tables.measured_section("joint", []) == "Nothing is measured yet."

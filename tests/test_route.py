@@ -1,0 +1,119 @@
+"""Symbols that see more than the features before them: Y and J, AP and US, and what S smooths."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from wye.errors import UsageError
+from wye.network import build_network, describe
+from wye.network.stack import Stack
+from wye.notation import NotationError
+from wye.recipe.schema import NetworkSettings
+
+IMAGES = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def network(**lines: str) -> nn.Module:
+    settings = NetworkSettings.model_validate({"classifier": "L'(classes)", **lines})
+    return build_network(settings, (3, 8, 8), 5).eval()
+
+
+def test_a_side_path_is_joined_behind_the_features_and_pooled_to_their_size() -> None:
+    stack = Stack("C'(4) > Y(6, s=2) > C(5) > P > J", (3, 8, 8))
+    first, side, second, _, _ = stack.layers
+    low = first(IMAGES)
+    high = F.max_pool2d(second(low), 2)
+    aside = F.relu(F.conv2d(low, side.path.layer.weight, side.path.layer.bias, 2, 1))
+    expected = torch.cat([high, F.adaptive_avg_pool2d(aside, 2)], 1)
+    assert torch.equal(stack(IMAGES), expected)
+    assert stack.outputs == (11, 2, 2)
+
+
+def test_flat_features_are_joined_by_the_means_of_the_channels() -> None:
+    stack = Stack("Y(6) > C(5) > G > J", (3, 8, 8))
+    aside = F.relu(stack.layers[0].path.layer(IMAGES))
+    assert torch.allclose(stack(IMAGES)[:, 5:], aside.mean((2, 3)))
+
+
+def test_a_side_path_of_the_encoder_reaches_the_classifier_and_not_the_latent() -> None:
+    made = network(encoder="C'(4) > Y(6) > C(5)", classifier="J > G > L'(classes)")
+    output = made(IMAGES)
+    assert output.latent.shape == (2, 5, 4, 4)
+    assert output.reconstruction.shape == IMAGES.shape
+    assert output.logits.shape == (2, 5)
+    output.logits.sum().backward()
+    assert made.encoder.layers[1].path.layer.weight.grad.abs().sum() > 0
+    assert made.decoder.layers[0].layer.weight.grad is None
+    described = describe(made)
+    assert [layer.shape for layer in described.layers if layer.symbol == "J"] == [(11, 4, 4)]
+    assert described.parameters()["classifier"] == 11 * 5 + 5
+
+
+def test_a_join_without_a_side_path_points_at_itself() -> None:
+    with pytest.raises(NotationError, match="no Y before it") as caught:
+        network(encoder="C(4)", classifier="C(4) > J > L'(classes)")
+    assert caught.value.position == len("C(4) > ")
+
+
+def test_each_branch_joins_by_itself() -> None:
+    made = network(encoder="Y(6) > C(5)", decoder="J > T'(3)", classifier="J > G > L'(classes)")
+    assert made(IMAGES).reconstruction.shape == IMAGES.shape
+
+
+def test_adaptive_pooling_and_upsampling_to_the_image_take_images_of_any_size() -> None:
+    """Progressive resizing of study S4: one latent for 16 and 32 pixels."""
+    made = network(
+        encoder="C'(6) > AP(4) > L'(20)",
+        decoder="L'(96) > R(6x4x4) > U(2) > C'(6) > US > C'(3, act=none)",
+    )
+    for side in (8, 16):
+        images = torch.rand(2, 3, side, side)
+        output = made(images)
+        assert output.latent.shape == (2, 20)
+        assert output.reconstruction.shape == images.shape
+
+
+def test_smoothing_is_the_mean_of_a_pixel_with_its_neighbours_above_and_left() -> None:
+    smoothed = Stack("S", (3, 8, 8))(IMAGES)
+    above = torch.cat([IMAGES[:, :, :1], IMAGES[:, :, :-1]], 2)
+    both = above + IMAGES
+    expected = (both + torch.cat([both[..., :1], both[..., :-1]], 3)) / 4
+    assert torch.allclose(smoothed, expected)
+
+
+def test_global_pooling_of_both_kinds_is_maxima_then_means() -> None:
+    expected = torch.cat([IMAGES.amax((2, 3)), IMAGES.mean((2, 3))], 1)
+    assert torch.equal(Stack("G(both)", (3, 8, 8))(IMAGES), expected)
+
+
+@pytest.mark.parametrize("init", ["he", "glorot"])
+def test_initial_values_reach_a_weight_that_is_normalised(init: str) -> None:
+    torch.manual_seed(0)
+    made = network(encoder="C'(64, k=1, wn=yes) > C'(64, wn=yes)", decoder="none", init=init)
+    weight = made.encoder.layers[1].layer.weight
+    fans = {"he": 2 / (64 * 9), "glorot": 2 / (64 * 9 + 64 * 9)}
+    assert weight.var().item() == pytest.approx(fans[init], rel=0.05)
+
+
+def test_weight_normalisation_keeps_length_and_direction_apart() -> None:
+    layer = Stack("C'(4, k=1, wn=yes, act=none)", (3, 8, 8)).layers[0].layer
+    before = layer(IMAGES) - layer.bias.view(-1, 1, 1)
+    with torch.no_grad():
+        layer.parametrizations.weight.original1.mul_(3)
+    assert torch.allclose(layer(IMAGES) - layer.bias.view(-1, 1, 1), before, atol=1e-6)
+
+
+def test_outputs_beyond_the_classes_are_allowed_where_they_are_meant() -> None:
+    assert network(encoder="C(4)", outputs=8)(IMAGES).logits.shape == (2, 8)
+    with pytest.raises(UsageError, match=r"network\.outputs=3: there are 5 classes"):
+        network(encoder="C(4)", outputs=3)
+    with pytest.raises(NotationError, match=r"8 values, by network\.outputs"):
+        network(encoder="C(4)", classifier="L'(5)", outputs=8)
+
+
+def test_words_for_the_image_stand_in_a_decoder() -> None:
+    made = network(encoder="L(7)", decoder="L'(values) > R(image)")
+    assert made(IMAGES).reconstruction.shape == IMAGES.shape
