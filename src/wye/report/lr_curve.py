@@ -70,12 +70,10 @@ def draw_lr_curve(
         x = to_x(rate)
         kind = "mark" if index == 0 else "mark tenth"
         parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_BOTTOM}"/>')
-        # Beside the line, on the side where there is room.
-        left = x > (_LEFT + _RIGHT) / 2
-        parts.append(
-            f'<text x="{x + (-6 if left else 6):.1f}" y="{_TOP + 12 + 14 * index}"'
-            f' text-anchor="{"end" if left else "start"}">{name} {rate:.1e}</text>'
-        )
+        # Named above the plot, where no curve runs through the words.
+        at = _LEFT + 150 + 120 * index
+        parts.append(f'<line class="{kind}" x1="{at}" x2="{at + 22}" y1="16" y2="16"/>')
+        parts.append(f'<text x="{at + 28}" y="20">{name} {rate:.1e}</text>')
     parts.append(
         f'<text class="tick" x="{_RIGHT}" y="{_BOTTOM + 32}" text-anchor="end">'
         "learning rate, log scale</text>"

@@ -1,0 +1,185 @@
+"""The terms of the objective against plain PyTorch and scikit-learn, and how they are weighed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.utils.class_weight import compute_class_weight
+from torch import nn
+
+from wye.data.batches import Batch
+from wye.data.normalization import Normalization, normalization
+from wye.errors import UsageError
+from wye.network.build import Network, build_network
+from wye.recipe.schema import FeatureSettings, LossSettings, NetworkSettings
+from wye.training import terms
+from wye.training.class_weights import class_weights
+from wye.training.features import FeatureTerm
+from wye.training.objective import Objective
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def network(**lines: Any) -> Network:
+    torch.manual_seed(0)
+    settings = {"encoder": "C'(6) > C(6)", "classifier": "L'(classes)", **lines}
+    return build_network(NetworkSettings.model_validate(settings), (3, 8, 8), 4)
+
+
+BATCH = Batch(drawn(10, 3, 8, 8), drawn(10, 3, 8, 8, seed=1), torch.arange(10) % 4)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("mse", lambda a, b: (a - b).square().mean()),
+        ("mae", lambda a, b: (a - b).abs().mean()),
+        ("bce", lambda a, b: -(b * a.log() + (1 - b) * (1 - a).log()).mean()),
+    ],
+)
+def test_reconstruction_errors(error: str, expected: Any) -> None:
+    made, wanted = drawn(4, 3, 8, 8) * 0.9 + 0.05, drawn(4, 3, 8, 8, seed=1)
+    assert terms.reconstruction(made, wanted, error).item() == pytest.approx(
+        expected(made, wanted).item(), rel=1e-6
+    )
+
+
+def test_class_weights_are_those_of_scikit_learn() -> None:
+    labels = torch.tensor([0] * 7 + [1] * 2 + [2] * 13 + [3])
+    found = class_weights("balanced", labels, "abcd", 6)
+    assert found is not None
+    wanted = compute_class_weight("balanced", classes=np.arange(4), y=labels.numpy())
+    assert found[:4].numpy() == pytest.approx(wanted)
+    assert found[4:].tolist() == [1, 1]
+    named = class_weights({"b": 2.0}, labels, "abcd", 4)
+    assert named is not None and named.tolist() == [1, 2, 1, 1]
+    assert class_weights("none", labels, "abcd", 4) is None
+    with pytest.raises(UsageError, match=r"loss\.class_weights: no class 'e'"):
+        class_weights({"e": 2.0}, labels, "abcd", 4)
+
+
+def test_a_weighted_cross_entropy_is_the_weighted_mean() -> None:
+    logits, labels = drawn(10, 4) * 4, BATCH.labels
+    weights = torch.tensor([1.0, 3.0, 0.5, 2.0])
+    each = -logits.log_softmax(1)[torch.arange(10), labels] * weights[labels]
+    expected = each.sum() / weights[labels].sum()
+    found = terms.classification(logits, labels, class_weights=weights)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def tiles_of(image: torch.Tensor, grid: int) -> list[tuple[float, ...]]:
+    side = image.shape[1] // grid
+    return [
+        tuple(image[:, r * side : (r + 1) * side, c * side : (c + 1) * side].flatten().tolist())
+        for r in range(grid)
+        for c in range(grid)
+    ]
+
+
+@pytest.mark.parametrize("grid", [2, 4])
+def test_a_jigsaw_is_a_permutation_of_the_tiles_of_each_image(grid: int) -> None:
+    images = drawn(6, 3, 8, 8)
+    mixed = terms.shuffled_tiles(images, grid, generator())
+    orders = set()
+    for before, after in zip(images, mixed, strict=True):
+        pieces = tiles_of(before, grid)
+        found = [pieces.index(tile) for tile in tiles_of(after, grid)]
+        assert sorted(found) == list(range(grid * grid))
+        orders.add(tuple(found))
+    assert len(orders) > 1  # an order for each image
+    assert torch.equal(mixed, terms.shuffled_tiles(images, grid, generator()))
+
+
+def test_every_order_of_a_jigsaw_is_as_likely() -> None:
+    images = torch.arange(4.0).view(1, 1, 2, 2).expand(24_000, -1, -1, -1)
+    mixed = terms.shuffled_tiles(images, 2, generator()).flatten(1)
+    _, counts = mixed.unique(dim=0, return_counts=True)
+    assert len(counts) == 24
+    # Chi-squared of 23 degrees of freedom exceeds 49.7 once in a thousand.
+    assert ((counts - 1000.0) ** 2 / 1000).sum().item() < 49.7
+
+
+def test_a_grid_that_does_not_divide_the_image_is_refused() -> None:
+    with pytest.raises(UsageError, match="3 does not divide images of 8x8; 2, 4, 8 would"):
+        terms.shuffled_tiles(drawn(1, 3, 8, 8), 3, generator())
+
+
+def test_the_jigsaw_term_asks_for_the_image_that_was_not_shuffled() -> None:
+    made = network().eval()
+    settings = LossSettings(alpha=0, beta=0, delta=2, jigsaw_grid=2)
+    named, _ = Objective(settings)(made, BATCH, generator(5))
+    mixed = terms.shuffled_tiles(BATCH.inputs, 2, generator(5))
+    expected = F.mse_loss(made(mixed).reconstruction, BATCH.targets)
+    assert named["jigsaw"].item() == pytest.approx(expected.item(), rel=1e-5)
+    assert named["loss"].item() == pytest.approx(2 * expected.item(), rel=1e-5)
+    named["loss"].backward()
+    assert made.decoder is not None and made.classifier is not None
+    assert all(parameter.grad is not None for parameter in made.decoder.parameters())
+    assert all(parameter.grad is None for parameter in made.classifier.parameters())
+
+
+def plain_feature_term(
+    blocks: list[nn.Module], settings: FeatureSettings, made: torch.Tensor, wanted: torch.Tensor
+) -> torch.Tensor:
+    """Sum over layers of w MSE(f) + w^2 g MSE(Gram), written out image by image."""
+    total = torch.zeros(())
+    for index, weight in zip(settings.layers, settings.weights, strict=True):
+        first, second = (nn.Sequential(*blocks[: index + 1])(x) for x in (made, wanted))
+        total = total + weight * ((first - second) ** 2).mean()
+        grams = [
+            torch.stack([torch.einsum("chw,dhw->cd", f, f) / f.numel() for f in features])
+            for features in (first, second)
+        ]
+        total = total + weight**2 * settings.gram * ((grams[0] - grams[1]) ** 2).mean()
+    return total
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_feature_term_is_the_formula_of_study_s4(normalize: bool) -> None:
+    torch.manual_seed(0)
+    blocks: list[nn.Module] = [nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 4, 3), nn.ReLU()]
+    settings = FeatureSettings(layers=(1, 3), weights=(30, 20), gram=50, normalize=normalize)
+    targets = Normalization(torch.full((3, 1, 1), 0.4), torch.full((3, 1, 1), 0.2))
+    term = FeatureTerm(blocks, settings, targets)
+    made, wanted = (targets.apply(drawn(4, 3, 8, 8, seed=s)).requires_grad_() for s in (0, 1))
+    found = term.compare(*term.pair(made, wanted))
+    pixels = [drawn(4, 3, 8, 8, seed=s) for s in (0, 1)]
+    if normalize:
+        pixels = [normalization("imagenet", p).apply(p) for p in pixels]
+    expected = plain_feature_term(blocks, settings, *pixels)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4)
+    found.backward()
+    assert made.grad is not None and made.grad.abs().sum() > 0
+    assert wanted.grad is None
+    assert all(parameter.grad is None for block in blocks for parameter in block.parameters())
+
+
+def test_the_feature_term_is_part_of_the_loss_and_its_network_of_nothing() -> None:
+    made = network(classifier="none").eval()
+    names = list(made.state_dict())
+    settings = FeatureSettings(layers=(1,), weights=(3,), gram=0)
+    blocks: list[nn.Module] = [nn.Conv2d(3, 5, 3), nn.ReLU()]
+    features = FeatureTerm(blocks, settings, normalization("none", BATCH.inputs))
+    objective = Objective(LossSettings(alpha=0, beta=1, gamma=0.1, phi=2), features=features)
+    named, _ = objective(made, BATCH, generator())
+    total = named["reconstruction"] + 0.1 * named["l2"] + 2 * named["feature"]
+    assert named["loss"].item() == pytest.approx(total.item(), rel=1e-5)
+    squares = sum(parameter.square().sum() for parameter in made.parameters())
+    assert named["l2"].item() == pytest.approx(squares.item() / 2, rel=1e-5)
+    assert list(made.state_dict()) == names
+
+
+def test_a_layer_that_the_feature_network_lacks_is_refused() -> None:
+    settings = FeatureSettings(layers=(7,), weights=(1,))
+    with pytest.raises(UsageError, match=r"vgg16_bn has layers 0 to 0, no 7"):
+        FeatureTerm([nn.ReLU()], settings, normalization("none", BATCH.inputs))
