@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -274,3 +275,114 @@ def test_phases_that_carry_on_are_one_training() -> None:
     assert torch.equal(weights(resumed.network), weights(whole.network))
     with pytest.raises(ValueError, match="carry_on has no train settings"):
         recipe(phases=[{"epochs": 1}, {"epochs": 2, "carry_on": True, "lr": 1.0}])
+
+
+def test_discriminative_rates_rise_evenly_over_the_layers() -> None:
+    """As fastai's slice(a, b): the first layer at a, the branches at b."""
+    network = {"encoder": "C'(4) > C'(4) > C(4)", "classifier": "L'(3)"}
+    settings = recipe(network=network, train={"lr": 0.1, "first_lr": 1e-4})
+    ours = trainer(settings)
+    rates = {
+        id(parameter): group["scale"] * settings.train.lr
+        for group in ours.current.optimizer.param_groups
+        for parameter in group["params"]
+    }
+    for index, layer in enumerate(ours.network.encoder.layers):
+        for parameter in layer.parameters():
+            assert rates[id(parameter)] == pytest.approx(10.0 ** (index - 4))
+    for part in (ours.network.decoder, ours.network.classifier):
+        assert part is not None
+        assert all(rates[id(parameter)] == pytest.approx(0.1) for parameter in part.parameters())
+
+
+def test_a_backbone_counts_block_by_block_for_discriminative_rates() -> None:
+    network = {"encoder": "resnet34 > G(both)", "decoder": "none", "classifier": "L'(3)"}
+    settings = recipe(network=network, loss={"beta": 0}, train={"lr": 0.01, "first_lr": 1e-6})
+    ours = trainer(settings)
+    scales = {
+        id(parameter): group["scale"]
+        for group in ours.current.optimizer.param_groups
+        for parameter in group["params"]
+    }
+    blocks = ours.network.encoder.layers[0].blocks
+    assert len(blocks) == 8
+    for index, block in enumerate(blocks):
+        for parameter in block.parameters():
+            assert scales[id(parameter)] == pytest.approx(10.0 ** (-4 + index / 2))
+    assert ours.network.classifier is not None
+    assert all(scales[id(p)] == 1 for p in ours.network.classifier.parameters())
+
+
+def test_a_cycle_moves_rate_and_momentum_of_the_optimiser() -> None:
+    schedule = {"kind": "one-cycle", "momentum": [0.95, 0.85]}
+    settings = recipe(
+        train={"optimizer": "adamw", "lr": 0.003, "beta2": 0.99, "schedule": schedule}
+    )
+    ours = trainer(settings)
+    seen = []
+    step = ours.step
+
+    def watched(*arguments: Any) -> Any:
+        done = step(*arguments)
+        group = ours.current.optimizer.param_groups[0]
+        seen.append((group["lr"], *group["betas"]))
+        return done
+
+    ours.step = watched  # type: ignore[method-assign]
+    list(ours.epochs())
+    rates, momenta, second = zip(*seen, strict=True)
+    assert max(rates) == pytest.approx(0.003, rel=0.05)
+    assert rates.index(max(rates)) == momenta.index(min(momenta))
+    assert momenta[0] == pytest.approx(0.95) and min(momenta) == pytest.approx(0.85, abs=0.005)
+    assert set(second) == {0.99}
+    with pytest.raises(UsageError, match=r"adagrad has no momentum"):
+        trainer(recipe(train={"optimizer": "adagrad", "schedule": schedule}))
+
+
+LATENT_SMOTE = {
+    "data": {"limit": {"a": 4, "b": 9}},
+    "phases": [
+        {"epochs": 2, "loss": {"alpha": 0}},
+        {"epochs": 2, "synthesize": "latent-smote"},
+        {"epochs": 1, "lr": 0.01},
+    ],
+    "train": {"epochs": 5},
+}
+
+
+def test_latent_smote_fills_the_classes_up_with_decoded_images() -> None:
+    ours = trainer(recipe(**LATENT_SMOTE))
+    given = ours.data.train
+    sizes = torch.bincount(given.labels)
+    assert len(set(sizes.tolist())) == 3
+    lengths = [len(ours.data.train) for _ in ours.epochs()]
+    full = int(sizes.max()) * 3
+    assert lengths == [len(given), full, full, full, full]
+    assert torch.bincount(ours.data.train.labels).tolist() == [int(sizes.max())] * 3
+    assert ours.data.train.pixels.dtype == torch.uint8
+    assert torch.equal(ours.data.train.pixels[: len(given)], given.pixels)
+    made = ours.data.train.pixels[len(given) :]
+    assert len(made.unique(dim=0)) == len(made)
+    assert ours.steps_done == 2 * -(-len(given) // 7) + 3 * -(-full // 7)
+
+
+@pytest.mark.parametrize("done", [1, 2, 3, 4])
+def test_a_run_with_made_up_images_goes_on_with_the_same_ones(done: int) -> None:
+    settings = recipe(**LATENT_SMOTE)
+    whole = trainer(settings)
+    epochs = whole.epochs()
+    for _ in range(done):
+        next(epochs)
+    state = copy.deepcopy(whole.state())
+    list(epochs)
+    resumed = trainer(settings)
+    resumed.restore(state)
+    list(resumed.epochs())
+    assert torch.equal(weights(whole.network), weights(resumed.network))
+
+
+def test_making_images_needs_a_decoder() -> None:
+    network = {"encoder": "C(4)", "decoder": "none", "classifier": "L'(3)"}
+    phases = [{"epochs": 3, "synthesize": "latent-smote"}]
+    with pytest.raises(UsageError, match="latent-smote needs a decoder"):
+        trainer(recipe(network=network, loss={"beta": 0}, phases=phases))
