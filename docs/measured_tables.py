@@ -11,7 +11,6 @@ from measured import Measured
 from wye.evidence.splits import LOWER
 from wye.metrics import metric, number, ordered, spread
 from wye.recipe import Recipe, recipe_from_row
-from wye.report.rows import printed, reference
 
 SHOWN = ("accuracy", "judge_accuracy", "psnr", "psnr_pca", "ssim", "mse", "mae")
 """Metrics that are shown where they were not published too."""
@@ -62,7 +61,7 @@ def _lines(runs: Sequence[Measured]) -> list[list[str]]:
     first = runs[0]
     recipe = recipe_from_row(first["row"])
     named = {name for run in runs for name in run["metrics"]}
-    names = [n for n in ordered(named) if n in SHOWN or n in {*printed(recipe), *recipe.corrected}]
+    names = [n for n in ordered(named) if n in SHOWN or n in {*recipe.printed(), *recipe.corrected}]
     lines = [_line(name, runs, recipe) for name in names]
     lines += _best_split(names, runs, recipe)
     best = [run["best_on_test"] for run in runs if "best_on_test" in run]
@@ -80,8 +79,8 @@ def _lines(runs: Sequence[Measured]) -> list[list[str]]:
 
 def _line(name: str, runs: Sequence[Measured], recipe: Recipe) -> list[str]:
     home = not any(word.startswith(("data=", "data.name=")) for word in runs[0]["changes"])
-    published = printed(recipe).get(name) if home else None
-    wanted = reference(recipe, name) if home else None
+    published = recipe.printed().get(name) if home else None
+    wanted = recipe.reference(name) if home else None
     values = [run["metrics"][name] for run in runs if name in run["metrics"]]
     shown = figure(name, published) if published is not None else ""
     if home and name in recipe.corrected:
@@ -98,7 +97,7 @@ def _best_split(names: Sequence[str], runs: Sequence[Measured], recipe: Recipe) 
         return []
     lines = []
     for name in names:
-        if name == "accuracy" or name in printed(recipe):
+        if name == "accuracy" or name in recipe.printed():
             pick = min if name in LOWER else max
             best = pick(run["metrics"][name] for run in runs if name in run["metrics"])
             label = f"{metric(name).label}, best of {len(runs)} splits (optimistic)"

@@ -10,7 +10,8 @@ import yaml
 from markup import cell, table
 from pydantic import BaseModel
 
-from wye.recipe.overrides import OVERRIDABLE, validated
+from wye.recipe import schema
+from wye.recipe.overrides import validated
 from wye.recipe.schedules import SETTINGS, ScheduleSettings
 from wye.recipe.schema import (
     DataSettings,
@@ -94,7 +95,7 @@ schedule is stretched over more epochs, and becomes a straight line to nought ov
 
 These can be overridden; the rest says which recipe it is:
 
-{", ".join(f"`{name}`" for name in OVERRIDABLE)}
+{", ".join(f"`{name}`" for name in schema.SETTINGS)}
 
 In Python: `wye.train("joint/v4-l2", seed=1, train={{"epochs": 10}})`.
 

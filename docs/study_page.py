@@ -15,7 +15,6 @@ from measured_tables import figure, measured_section
 from wye.metrics import metric, ordered
 from wye.network.backbones import BACKBONES
 from wye.recipe import Recipe, recipe_from_row
-from wye.report.rows import printed
 from wye.studies import Study, studies
 from wye.studies.load import OWN_KEYS, PARTS
 
@@ -146,7 +145,7 @@ def _controls(study: Study, names: Sequence[str]) -> str:
 def _published(recipe: Recipe) -> str:
     """Each figure that a row's study printed, and what it should have been."""
     found = []
-    figures = printed(recipe)
+    figures = recipe.printed()
     for name in ordered({*figures, *recipe.corrected}):
         value, better = figures.get(name), recipe.corrected.get(name)
         shown = "none" if value is None else figure(name, value)

@@ -145,13 +145,13 @@ def test_corrected_figures_are_what_is_compared_with(docs: Any, tmp_path: Path) 
     section = tables.measured_section("practices", measured.collect([tmp_path])[0])
     lines = {line[1].strip(): line for line in cells(section, "`practices/feature-loss-mnist`")}
     assert lines["MSE"][2:5] == [
-        *(" 0.01106 (corrected: 0.00117) ", " 0.00107 (n=1) ", " −0.00010 ")
+        *(" 0.011058 (corrected: 0.001169) ", " 0.001069 (n=1) ", " −0.000100 ")
     ]
     assert lines["Judge accuracy"][4] == " +0.14 points "
     assert lines["Training time"][2:5] == [" 1,612 s ", " 812 s (n=1) ", " −800 s "]
     lines = {line[1].strip(): line for line in cells(section, "`practices/baseline-mnist`")}
-    assert lines["MAE"][2] == " (corrected: 0.01020) "
-    assert lines["MAE"][4] == " +0.00100 "
+    assert lines["MAE"][2] == " (corrected: 0.010200) "
+    assert lines["MAE"][4] == " +0.001000 "
 
 
 def test_the_best_of_several_splits_is_called_optimistic(docs: Any, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,12 @@ import torch
 from tiny import tiny_set
 
 from wye.cli import main
-from wye.errors import UsageError
+from wye.errors import TrainingError, UsageError
 from wye.recipe.overrides import validated
 from wye.recipe.schema import Recipe
 from wye.runs.setup import Setup, set_up
 from wye.training import Trainer
-from wye.training.find_lr import HIGHEST, LOWEST, find_lr
+from wye.training.find_lr import HIGHEST, LOWEST, STEPS, RangeTest, find_lr
 
 
 def recipe(**train: object) -> Recipe:
@@ -34,18 +36,71 @@ def setup(monkeypatch: pytest.MonkeyPatch) -> Setup:
     return set_up(recipe(momentum=0.9))
 
 
-def test_the_suggestion_trains_and_the_extremes_do_not(setup: Setup) -> None:
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_suggestion_trains_better_than_rates_far_from_it(optimizer: str) -> None:
+    def shapes(**train: object) -> Recipe:
+        more = {"momentum": 0.9} if optimizer == "sgd" else {}
+        settings = {
+            "row": "shapes",
+            "data": {"name": "shapes", "per_class": 20},
+            "network": {"encoder": "C'(8) > C'(8)", "classifier": "none"},
+            "loss": {"alpha": 0},
+            "train": {"optimizer": optimizer, "batch_size": 20, "epochs": 3, **more, **train},
+        }
+        return validated(settings)
+
+    setup = set_up(shapes())
     found = find_lr(setup.recipe, setup.network, setup.data, setup.streams)
-    assert 1e-4 < found.suggestion < 1
-    assert found.suggestion < found.minimum
 
     def loss_at(rate: float) -> float:
-        settings = recipe(momentum=0.9, lr=rate)
         network = copy.deepcopy(setup.network)
-        trainer = Trainer(settings, network, setup.data, setup.streams)
-        return [record.train["loss"] for record in trainer.epochs()][-1]
+        trainer = Trainer(shapes(lr=rate), network, setup.data, setup.streams)
+        try:
+            return [record.train["loss"] for record in trainer.epochs()][-1]
+        except TrainingError:
+            return math.inf
 
-    assert loss_at(found.suggestion) < 0.7 * loss_at(found.suggestion / 1000)
+    for good in (found.suggestion, found.minimum / 10):
+        assert 2 * loss_at(good) < min(loss_at(found.suggestion / 20), loss_at(10 * good))
+
+
+def range_test(loss: Callable[[float], float]) -> RangeTest:
+    """A range test whose loss is a function of the rate's logarithm."""
+    logarithms = [-7 + 8 * step / (STEPS - 1) for step in range(STEPS)]
+    return RangeTest([10**at for at in logarithms], [loss(at) for at in logarithms])
+
+
+def test_the_suggestion_is_the_steepest_descent_before_the_minimum() -> None:
+    """Of a logistic fall around 1e-3, with easy batches before and a spike after it."""
+
+    def loss(at: float) -> float:
+        fall = 1 / (1 + math.exp(4 * (at + 3)))
+        easy = -0.1 if -5.55 < at < -5.45 else 0.0
+        spike = 3 * math.exp(-(((at + 1) / 0.2) ** 2))
+        return 1 + fall + easy + spike + (at > -1) * 0.1
+
+    found = range_test(loss)
+    assert math.log10(found.suggestion) == pytest.approx(-3, abs=0.1)
+    assert -3 < math.log10(found.minimum) < -1
+
+
+def test_a_low_loss_in_the_first_steps_is_not_the_minimum() -> None:
+    found = range_test(lambda at: 0.5 if at == -7 else 2 - 1 / (1 + math.exp(-4 * (at + 3))))
+    assert math.log10(found.suggestion) == pytest.approx(-3, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("factor", "reason"), [(1.0, "falls at none from 1e-07 to"), (math.nan, "is no number")]
+)
+def test_a_loss_that_never_falls_gives_no_suggestion(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, factor: float, reason: str
+) -> None:
+    def rising(_trainer: Trainer, _batch: object, rate: float) -> object:
+        return {"loss": torch.tensor(factor * (1 + rate))}, None
+
+    monkeypatch.setattr(Trainer, "step", rising)
+    with pytest.raises(TrainingError, match=f"no rate to suggest: the loss {reason}"):
+        find_lr(setup.recipe, setup.network, setup.data, setup.streams)
 
 
 def test_rates_rise_evenly_in_the_logarithm(setup: Setup) -> None:

@@ -20,7 +20,7 @@ def test_one_seed(tmp_path: Path) -> None:
     line = page.line(0, "joint/v4-l2")
     assert line[:6] == ["joint/v4-l2", "S0-25", "cifar10", "85.69", "85.34 (1)", "−0.35"]
     assert line[7:] == ["32.32", "32.00 (1)", "−0.32", "670,797", "812", "2,461"]
-    assert page.line(1, "MSE") == ["MSE", "–", "0.00069 (1)", "–"]
+    assert page.line(1, "MSE") == ["MSE", "–", "0.000690 (1)", "–"]
     assert page.line(1, "Accuracy")[3] == "−0.35 points"
     for expected in ("2026-11-23", "Xeon, 2 cores, 15.6 GB", "2.13.0+cpu", "3f9c1ab2d4e5+",
                      "wye train joint/v4-l2 --seed 0", "8,192 / 3,072 = 2.67", "2.00 dB above",

@@ -13,8 +13,13 @@ from wye.report.rows import group
 def test_corrected_stands_beside_published_and_is_compared_with(tmp_path: Path) -> None:
     published, corrected = {"mae": None, "mse": 0.011058, "psnr": 31.0}, {"mae": 0.02, "mse": 0.001}
     page = page_of(make_run(tmp_path, accuracy=None, published=published, corrected=corrected))
-    assert page.line(1, "MAE") == ["MAE", "0.02000 corrected", "0.01800 (1)", "−0.00200"]
-    assert page.line(1, "MSE") == ["MSE", "0.01106 0.00100 corrected", "0.00069 (1)", "−0.00031"]
+    assert page.line(1, "MAE") == ["MAE", "0.020000 corrected", "0.018000 (1)", "−0.002000"]
+    assert page.line(1, "MSE") == [
+        "MSE",
+        "0.011058 0.001000 corrected",
+        "0.000690 (1)",
+        "−0.000310",
+    ]
     assert page.line(1, "PSNR dB")[1:] == ["31.00", "32.00 (1)", "+1.00 dB"]
     assert "corrected one" in page.text
     assert "corrected" not in page_of(make_run(tmp_path)).text.lower()

@@ -52,7 +52,7 @@ def _share(name: str, label: str, meaning: str) -> Metric:
 
 
 def _error(name: str, label: str, meaning: str) -> Metric:
-    return Metric(name, label, meaning, decimals=5)
+    return Metric(name, label, meaning, decimals=6)
 
 
 _ORDER = (

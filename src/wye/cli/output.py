@@ -12,6 +12,7 @@ import typer
 from wye.metrics import METRICS, figures, metric, ordered
 
 if TYPE_CHECKING:
+    from wye.recipe.schema import Recipe
     from wye.runs.folder import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
@@ -29,6 +30,14 @@ def figure(name: str, value: float | None, signed: bool = False) -> str:
     known = metric(name)
     shown = known.show_difference(value) if signed else known.show(value)
     return f"{shown} {known.difference_unit if signed else known.unit}".rstrip()
+
+
+def printed_figure(recipe: Recipe, name: str) -> str:
+    """A published figure for people, with the corrected one where it is known to be wrong."""
+    shown = figure(name, recipe.printed().get(name))
+    if name in recipe.corrected:
+        shown += f" (right: {figure(name, recipe.corrected[name])})"
+    return shown.strip()
 
 
 def shown_metrics(figures: Iterable[str]) -> list[str]:
@@ -68,15 +77,16 @@ def print_result(run: Run) -> None:
     recipe, test = run.recipe, figures(run.result)
     complete = run.result["status"] == "complete"
     comparable = complete and recipe.published_data == recipe.data.name
-    published = recipe.published if comparable else {}
+    published = recipe.printed() if comparable else {}
     rows = []
     for name in shown_metrics({**published, **run.result["test"]}):
-        printed, measured = published.get(name), test.get(name)
-        difference = None if printed is None or measured is None else measured - printed
+        measured = test.get(name)
+        wanted = recipe.reference(name) if comparable else None
+        difference = None if wanted is None or measured is None else measured - wanted
         rows.append(
             (
                 name,
-                figure(name, printed),
+                printed_figure(recipe, name) if comparable else "",
                 figure(name, measured),
                 figure(name, difference, signed=True),
             )

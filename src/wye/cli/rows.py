@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wye.cli.output import Json, figure, print_json, print_table
+from wye.cli.output import Json, figure, print_json, print_table, printed_figure
 
 Overrides = Annotated[
     list[str] | None,
@@ -37,14 +37,17 @@ def list_rows(
     if study is not None and study not in known:
         raise UsageError(f"there is no study {study!r}; {suggest(study, known)}")
     measured = measured_figures(runs)
-    entries: list[dict[str, Any]] = []
-    for name in [study] if study else known:
-        for row in known[name].rows:
-            recipe = recipe_from_row(f"{name}/{row}")
-            entries.append(
+    recipes = [
+        recipe_from_row(f"{name}/{row}")
+        for name in ([study] if study else known)
+        for row in known[name].rows
+    ]
+    if json:
+        print_json(
+            [
                 {
                     "row": recipe.row,
-                    "study": name,
+                    "study": recipe.study,
                     "source": recipe.source,
                     "dataset": recipe.data.name,
                     "constraint": recipe.constraint,
@@ -53,26 +56,24 @@ def list_rows(
                     "corrected": recipe.corrected,
                     "measured": measured.get(recipe.row, {}),
                 }
-            )
-    if json:
-        print_json(entries)
+                for recipe in recipes
+            ]
+        )
         return
     columns = [("row", "left"), ("source", "left"), ("data", "left")]
     columns += [("metric", "left"), ("published", "right"), ("measured", "right")]
     lines = []
-    for entry in entries:
-        names = list(dict.fromkeys([*entry["published"], *_worth_showing(entry["measured"])]))
+    for recipe in recipes:
+        figures = measured.get(recipe.row, {})
+        names = list(dict.fromkeys([*recipe.printed(), *_worth_showing(figures)]))
         for index, name in enumerate(names or [""]):
-            printed = figure(name, entry["published"].get(name))
-            if name in entry["corrected"]:
-                printed += f" (right: {figure(name, entry['corrected'][name])})"
-            head = (entry["row"], entry["source"] or "", entry["dataset"])
+            head = (recipe.row, recipe.source or "", recipe.data.name)
             lines.append(
                 (
                     *(head if index == 0 else ("", "", "")),
                     name,
-                    printed.strip(),
-                    _spread(name, entry["measured"].get(name)),
+                    printed_figure(recipe, name),
+                    _spread(name, figures.get(name)),
                 )
             )
     print_table(columns, lines)

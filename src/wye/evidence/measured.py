@@ -14,6 +14,7 @@ from wye.errors import UsageError
 from wye.metrics import figures, spread
 from wye.recipe import Recipe, recipe_from_row
 from wye.recipe.overrides import validated
+from wye.recipe.schema import SETTINGS
 from wye.studies import row_names
 
 logger = logging.getLogger("wye")
@@ -49,7 +50,7 @@ def _as_in_study(recipe: Recipe) -> bool:
     if recipe.row not in row_names():
         return False
     row = recipe_from_row(recipe.row)
-    settings = ("data", "network", "loss", "phases", "evaluation", "transfer", "weights", "seeds")
-    same = all(getattr(recipe, key) == getattr(row, key) for key in settings)
+    own = set(SETTINGS) - {"train", "seed"}
+    same = all(getattr(recipe, key) == getattr(row, key) for key in own)
     train = recipe.train.model_copy(update={"precision": row.train.precision})
     return same and train == row.train

@@ -11,18 +11,12 @@ from pydantic import ValidationError
 
 from wye.errors import UsageError
 from wye.recipe.explain import explain
-from wye.recipe.schema import Recipe
+from wye.recipe.schema import SETTINGS, Recipe
 from wye.registry import suggest
 from wye.studies.load import PARTS, merge
 from wye.wording import shown
 
 KEY = re.compile(r"[^\W\d]\w*(\.\w+)*")
-OVERRIDABLE = (
-    *("data", "network", "loss", "train", "phases", "evaluation", "transfer", "weights"),
-    *("seed", "seeds"),
-)
-"""What can be changed from outside. The rest of a recipe says which one it is."""
-
 # What PyYAML raises on text such as '!!bool x', 2001-99-99 or brackets nested too deeply, beside
 # its own errors.
 YAML_FAULTS = (
@@ -71,11 +65,11 @@ def check_overridable(overrides: dict[str, Any]) -> None:
         UsageError: with the key, and what can be overridden.
     """
     for key in overrides:
-        if key in OVERRIDABLE or key in PARTS:
+        if key in SETTINGS or key in PARTS:
             continue
         if key in Recipe.model_fields:
-            raise UsageError(f"{key} cannot be overridden; known: {', '.join(OVERRIDABLE)}")
-        raise UsageError(f"{key}: there is no such setting; {suggest(key, OVERRIDABLE)}")
+            raise UsageError(f"{key} cannot be overridden; known: {', '.join(SETTINGS)}")
+        raise UsageError(f"{key}: there is no such setting; {suggest(key, SETTINGS)}")
 
 
 def _value(written: str) -> Any:

@@ -46,6 +46,12 @@ __all__ = [
     "TransferSettings",
 ]
 
+SETTINGS = (
+    *("data", "network", "loss", "train", "phases", "evaluation", "transfer", "weights"),
+    *("seed", "seeds"),
+)
+"""The parts of a recipe that say what is done; the others say which one it is."""
+
 LEARNING = ("alpha", "beta", "delta", "phi")
 """Weights of the terms that say something of the images."""
 REBUILDING = ("beta", "delta", "phi")
@@ -235,6 +241,18 @@ class Recipe(Settings):
     def known(cls) -> list[str]:
         """Its settings, and the parts of a network, which may stand beside them."""
         return [*cls.model_fields, *PARTS]
+
+    def printed(self) -> dict[str, float | None]:
+        """The published figures by the metric that they are of.
+
+        An SSIM that was computed with data range 2 (study S1) is not the one that `ssim` is.
+        """
+        wide = {"ssim": "ssim_range2"} if self.evaluation.ssim_range2 else {}
+        return {wide.get(name, name): value for name, value in self.published.items()}
+
+    def reference(self, name: str) -> float | None:
+        """What figure `name` is compared with: the corrected one if known, else the published."""
+        return self.corrected.get(name, self.printed().get(name))
 
     def resolved_phases(self) -> tuple[ResolvedPhase, ...]:
         """The phases with every setting explicit."""

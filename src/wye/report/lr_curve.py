@@ -9,8 +9,8 @@ from pathlib import Path
 from wye.report.curves import STYLE
 from wye.report.files import save
 
-WIDTH, HEIGHT = 560, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 540, 40, 270
+WIDTH, HEIGHT = 560, 340
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 540, 60, 290
 
 _STYLE = """
 .mark { stroke: var(--test); stroke-width: 1.4; stroke-dasharray: 4 3 }
@@ -43,7 +43,7 @@ def draw_lr_curve(
         return _BOTTOM - (_BOTTOM - _TOP) * (height - low) / span
 
     scale = '<tspan class="tick" dx="6">log scale</tspan>' if logarithmic else ""
-    parts = [f'<text class="title" x="{_LEFT}" y="20">smoothed loss{scale}</text>']
+    parts = [f'<text class="title" x="{_LEFT}" y="18">smoothed loss{scale}</text>']
     for index in range(5):
         height = low + span * index / 4
         value = 10**height if logarithmic else height
@@ -71,9 +71,9 @@ def draw_lr_curve(
         kind = "mark" if index == 0 else "mark tenth"
         parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_BOTTOM}"/>')
         # Named above the plot, where no curve runs through the words.
-        at = _LEFT + 150 + 120 * index
-        parts.append(f'<line class="{kind}" x1="{at}" x2="{at + 22}" y1="16" y2="16"/>')
-        parts.append(f'<text x="{at + 28}" y="20">{name} {rate:.1e}</text>')
+        at = _LEFT + 180 * index
+        parts.append(f'<line class="{kind}" x1="{at}" x2="{at + 22}" y1="38" y2="38"/>')
+        parts.append(f'<text x="{at + 28}" y="42">{name} {rate:.1e}</text>')
     parts.append(
         f'<text class="tick" x="{_RIGHT}" y="{_BOTTOM + 32}" text-anchor="end">'
         "learning rate, log scale</text>"

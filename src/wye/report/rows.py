@@ -13,18 +13,13 @@ from typing import Any, Protocol, TypeGuard, cast
 
 from wye.evidence.splits import summary
 from wye.metrics import Spread, figures, ordered, spread
-from wye.recipe.schema import Recipe
+from wye.recipe.schema import SETTINGS, Recipe
 from wye.runs.folder import Run
 
 TRUNCATED = "truncated"
 """Status of a run that a limit on its steps ended: a trial, not a measurement."""
 TRAINING = {"train_loss", "train_seconds"}
 """Figures of training, which are metrics only where a study published them."""
-SETTINGS = {
-    *("row", "data", "network", "loss", "train", "phases", "evaluation", "transfer"),
-    *("weights", "seeds"),
-}
-"""What makes a recipe what it is, beside its seed; the rest is said about it."""
 
 
 class RunLike(Protocol):
@@ -84,11 +79,11 @@ class Row:
     @property
     def published(self) -> dict[str, float | None]:
         """Published figures by the metric that they are of."""
-        return printed(self.recipe)
+        return self.recipe.printed()
 
     def reference(self, name: str) -> float | None:
         """What figure `name` is compared with: the corrected one where there is one."""
-        return reference(self.recipe, name)
+        return self.recipe.reference(name)
 
     @property
     def comparable(self) -> bool:
@@ -145,20 +140,6 @@ class Row:
         if published is None or measured is None or not self.comparable or self.truncated:
             return None
         return measured.mean - published if math.isfinite(measured.mean) else None
-
-
-def printed(recipe: Recipe) -> dict[str, float | None]:
-    """A recipe's published figures by the metric that they are of.
-
-    An SSIM that was computed with data range 2 (study S1) is not the one that `ssim` is.
-    """
-    wide = {"ssim": "ssim_range2"} if recipe.evaluation.ssim_range2 else {}
-    return {wide.get(name, name): value for name, value in recipe.published.items()}
-
-
-def reference(recipe: Recipe, name: str) -> float | None:
-    """What figure `name` of a recipe is compared with: corrected if known, else published."""
-    return recipe.corrected.get(name, printed(recipe).get(name))
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -238,7 +219,7 @@ def flat(recipe: Recipe) -> dict[str, str]:
         else:
             found[key] = "none" if value is None else str(value)
 
-    walk(recipe.model_dump(mode="json", include=SETTINGS), "")
+    walk(recipe.model_dump(mode="json", include={"row", *SETTINGS} - {"seed"}), "")
     return found
 
 

@@ -25,6 +25,9 @@ EXPLODED = 4.0
 """The test ends where the smoothed loss is so many times the best one."""
 SKIPPED = 10
 """Losses at the start that no suggestion is taken from: the running mean is of too few."""
+REACH = 5
+"""The slope at a step is measured between the steps so far before and after it: from one step to
+the next a batch that happens to be easy looks like a descent."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,31 @@ class RangeTest:
 
     @property
     def suggestion(self) -> float:
-        """The rate at which the smoothed loss falls most steeply."""
-        inner = range(min(SKIPPED, len(self.losses) - 2), len(self.losses) - 1)
-        slopes = {at: self.losses[at + 1] - self.losses[at - 1] for at in inner if at > 0}
+        """The rate at which the smoothed loss falls most steeply on its way to the minimum.
+
+        What falls after the minimum is the recovery from a rate that was too high.
+        """
+        losses = self.losses
+        slopes = {
+            at: losses[at + REACH] - losses[at - REACH]
+            for at in range(SKIPPED, self._least - REACH + 1)
+        }
         return self.rates[min(slopes, key=slopes.__getitem__)]
 
     @property
     def minimum(self) -> float:
         """The rate at which the smoothed loss is least; a tenth of it is a cautious choice."""
-        return self.rates[self.losses.index(min(self.losses))]
+        return self.rates[self._least]
+
+    @property
+    def falls(self) -> bool:
+        """Whether the loss falls for long enough to suggest a rate."""
+        return self._least >= SKIPPED + REACH
+
+    @property
+    def _least(self) -> int:
+        steps = range(min(SKIPPED, len(self.losses) - 1), len(self.losses))
+        return min(steps, key=self.losses.__getitem__)
 
 
 def find_lr(
@@ -75,7 +94,7 @@ def find_lr(
 
     Raises:
         UsageError: a phase asks for what this network or these images don't allow.
-        TrainingError: the loss is no number from the first steps on.
+        TrainingError: the loss falls at no rate, or is no number from the start.
     """
     trainer = Trainer(recipe, copy.deepcopy(network), data, streams, precision, features=features)
     rates: list[float] = []
@@ -90,9 +109,14 @@ def find_lr(
             break
         rates.append(rate)
         losses.append(smooth)
-    if len(rates) <= 2:
-        raise TrainingError("the loss is no number from the first steps on, at whatever rate")
-    return RangeTest(rates, losses)
+    if not rates:
+        raise TrainingError("no rate to suggest: the loss is no number from the first step on")
+    found = RangeTest(rates, losses)
+    if not found.falls:
+        raise TrainingError(
+            f"no rate to suggest: the loss falls at none from {LOWEST:g} to {rates[-1]:.1e}"
+        )
+    return found
 
 
 def _batches(trainer: Trainer) -> Iterator[Batch]:
