@@ -230,3 +230,17 @@ def test_a_class_setting_is_left_out_with_another_data_set() -> None:
     assert resolve("fashion5/cnn", {"data": {"name": "shapes"}}).data.classes == ()
     kept = resolve("fashion5/cnn", {"data": {"name": "shapes", "classes": ["ring", "bar"]}})
     assert kept.data.classes == ("ring", "bar")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"transfer": {"row": "joint/v0"}}, r"^transfer\.row='joint/v0' is neither"),
+        ({"evaluation": {"judge": "joint/v0"}}, r"^evaluation\.judge='joint/v0' is neither"),
+    ],
+)
+def test_a_row_that_is_none_is_told_with_the_setting(settings: Any, named: str) -> None:
+    with pytest.raises(UsageError, match=named) as caught:
+        run(recipe(**settings))
+    assert "did you mean 'joint/v1'?" in str(caught.value)
+    assert not Path("run").exists()

@@ -17,9 +17,11 @@ from wye.network.choose import layers_of
 from wye.recipe.overrides import validated
 from wye.recipe.resolve import recipe_from_row
 from wye.recipe.schema import Recipe
+from wye.registry import suggest
 from wye.runs.folder import Run, RunFolder, default_folder
 from wye.runs.model import Model
 from wye.studies import row_names
+from wye.wording import shown
 
 logger = logging.getLogger("wye")
 
@@ -60,10 +62,11 @@ def needs(recipe: Recipe, carry_out: CarryOut, cut: bool) -> Needs:
     """
     start = judge = None
     if recipe.transfer is not None:
-        start = _run(recipe.transfer.row, recipe, (*IMAGES, *SUBSET), carry_out, cut)
+        settings = (*IMAGES, *SUBSET)
+        start = _run("transfer.row", recipe.transfer.row, recipe, settings, carry_out, cut)
     if (name := recipe.evaluation.judge) not in ("none", SELF):
         try:
-            judge = Model.of(_run(name, recipe, IMAGES, carry_out, cut))
+            judge = Model.of(_run("evaluation.judge", name, recipe, IMAGES, carry_out, cut))
             if judge.network.classifier is None:
                 raise UsageError(f"evaluation.judge: {name} has no classifier")
         except WyeError as error:
@@ -75,12 +78,21 @@ def needs(recipe: Recipe, carry_out: CarryOut, cut: bool) -> Needs:
 
 
 def _run(
-    name: str, recipe: Recipe, settings: tuple[str, ...], carry_out: CarryOut, cut: bool
+    setting: str,
+    name: str,
+    recipe: Recipe,
+    settings: tuple[str, ...],
+    carry_out: CarryOut,
+    cut: bool,
 ) -> Run:
+    """The run of the row, or in the folder, that `setting` names."""
     if name not in row_names():
         if (Path(name) / "recipe.yaml").is_file():
             return Run(name)
-        recipe_from_row(name)  # raises with what there is
+        raise UsageError(
+            f"{setting}={shown(name)} is neither a run folder nor a row;"
+            f" {suggest(name, row_names())} (`wye list` shows every row)"
+        )
     wanted = _needed(name, recipe, settings)
     place = _place(wanted, cut)
     if (found := _finished(place, cut)) is not None:
