@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-# Imported for its symbols.
-from wye.network import symbols_backbones  # noqa: F401
+# Imported for their symbols.
+from wye.network import symbols_backbones, symbols_layout  # noqa: F401
 from wye.network.route import Route, apply
 from wye.network.symbols import SYMBOLS, Shape
 from wye.notation import Call, NotationError

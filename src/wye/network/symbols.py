@@ -12,7 +12,7 @@ import math
 from collections import OrderedDict
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -20,12 +20,9 @@ from wye.network.layers import (
     ACTIVATIONS,
     Dropout,
     Flatten,
-    GlobalPool,
     Join,
-    Reshape,
     Scale,
     SidePath,
-    UpsampleToImage,
 )
 from wye.network.whitening import Whitening
 from wye.notation import Alphabet
@@ -43,22 +40,13 @@ Pool = Literal["max", "avg"]
 SYMBOLS: Alphabet[nn.Module] = Alphabet("symbol", given=1)
 
 
-def _image_channels(inputs: Shape) -> int:
+def image_channels(inputs: Shape) -> int:
     if len(inputs) != 3:
         raise ValueError(
             f"it needs an image (C, H, W) but gets {inputs[0]} values;"
             " R(CxHxW) makes an image of them"
         )
     return inputs[0]
-
-
-def _shape(written: object) -> object:
-    if isinstance(written, str):
-        sizes = written.lower().split("x")
-        if not all(size.isascii() and size.isdigit() and len(size) < 7 for size in sizes):
-            raise ValueError("it should be sizes such as 64x4x4")
-        return tuple(int(size) for size in sizes)
-    return written
 
 
 def _activated(
@@ -85,7 +73,7 @@ def _convolution(
     bias: bool,
     wn: bool = False,
 ) -> OrderedDict[str, nn.Module]:
-    channels = _image_channels(inputs)
+    channels = image_channels(inputs)
     padding = k // 2 if p is None else p
     layer: nn.Module = nn.Conv2d(channels, n, k, stride=s, padding=padding, bias=bias)
     if wn:
@@ -142,7 +130,7 @@ def convolution(
 def _transposed(
     inputs: Shape, n: int, k: int, s: int, p: int, op: int, bn: str, act: str, bias: bool
 ) -> nn.Module:
-    channels = _image_channels(inputs)
+    channels = image_channels(inputs)
     layer = nn.ConvTranspose2d(channels, n, k, stride=s, padding=p, output_padding=op, bias=bias)
     return nn.Sequential(_activated(layer, n, bn, act, nn.BatchNorm2d))
 
@@ -209,52 +197,8 @@ def whitening(
     act: Activation = "relu",
 ) -> nn.Module:
     """Convolution with n fixed filters that whiten the training images' patches, and activation."""
-    layer = Whitening(_image_channels(inputs), n, k, s, p)
+    layer = Whitening(image_channels(inputs), n, k, s, p)
     return nn.Sequential(_activated(layer, n, "no", act, nn.BatchNorm2d))
-
-
-@SYMBOLS.register("P")
-def pool(inputs: Shape, by: Factor = 2, kind: Pool = "max") -> nn.Module:
-    """Pooling by a factor."""
-    _image_channels(inputs)
-    return nn.MaxPool2d(by) if kind == "max" else nn.AvgPool2d(by)
-
-
-@SYMBOLS.register("AP")
-def adaptive_pool(inputs: Shape, size: Factor, kind: Pool = "max") -> nn.Module:
-    """Pooling to size x size, whatever the size before."""
-    _image_channels(inputs)
-    return nn.AdaptiveMaxPool2d(size) if kind == "max" else nn.AdaptiveAvgPool2d(size)
-
-
-@SYMBOLS.register("S")
-def smooth(inputs: Shape) -> nn.Module:
-    """Mean of a pixel and its neighbours above and left, against a pixel shuffle's checks."""
-    _image_channels(inputs)
-    return nn.Sequential(nn.ReplicationPad2d((1, 0, 1, 0)), nn.AvgPool2d(2, stride=1))
-
-
-@SYMBOLS.register("G")
-def global_pool(inputs: Shape, kind: Literal["avg", "max", "both"] = "avg") -> nn.Module:
-    """Global pooling: one value a channel; both: the maxima, then the means."""
-    _image_channels(inputs)
-    return GlobalPool(kind)
-
-
-@SYMBOLS.register("U")
-def upsample(
-    inputs: Shape, by: Factor = 2, mode: Literal["nearest", "bilinear"] = "nearest"
-) -> nn.Module:
-    """Upsampling by a factor."""
-    _image_channels(inputs)
-    return nn.Upsample(scale_factor=by, mode=mode)
-
-
-@SYMBOLS.register("US")
-def upsample_to_image(inputs: Shape) -> nn.Module:
-    """Upsampling, nearest, to the size of the image that the encoder was given."""
-    _image_channels(inputs)
-    return UpsampleToImage()
 
 
 @SYMBOLS.register("Y")
@@ -267,20 +211,6 @@ def side_path(inputs: Shape, n: Count, k: Kernel = 3, s: Factor = 1) -> nn.Modul
 def join(inputs: Shape) -> nn.Module:
     """The features, and behind them what the last Y kept, pooled to their size."""
     return Join()
-
-
-@SYMBOLS.register("PS")
-def pixel_shuffle(inputs: Shape, by: Factor = 2) -> nn.Module:
-    """Pixel shuffle: (C by by, H, W) to (C, H by, W by)."""
-    _image_channels(inputs)
-    return nn.PixelShuffle(by)
-
-
-@SYMBOLS.register("PU")
-def pixel_unshuffle(inputs: Shape, by: Factor = 2) -> nn.Module:
-    """Pixel unshuffle: (C, H, W) to (C by by, H / by, W / by)."""
-    _image_channels(inputs)
-    return nn.PixelUnshuffle(by)
 
 
 @SYMBOLS.register("D")
@@ -300,25 +230,6 @@ def batch_norm(inputs: Shape, affine: bool = True) -> nn.Module:
 def activation(inputs: Shape, act: Activation) -> nn.Module:
     """An activation by itself."""
     return ACTIVATIONS[act]()
-
-
-@SYMBOLS.register("F")
-def flatten(inputs: Shape) -> nn.Module:
-    """Flattening to one vector."""
-    return Flatten()
-
-
-@SYMBOLS.register("R")
-def reshape(
-    inputs: Shape,
-    shape: Annotated[tuple[Count, ...], BeforeValidator(_shape)],
-) -> nn.Module:
-    """Reshaping, for instance R(64x4x4)."""
-    if math.prod(shape) != math.prod(inputs):
-        raise ValueError(
-            f"{math.prod(inputs)} values cannot be laid out as {'x'.join(map(str, shape))}"
-        )
-    return Reshape(shape)
 
 
 @SYMBOLS.register("X")
