@@ -58,7 +58,7 @@ def print_table(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, justify in columns:
         table.add_column(heading, justify="right" if justify == "right" else "left")
     for row in rows:
@@ -68,6 +68,8 @@ def print_table(
     with console.capture() as captured:
         console.print(table)
     lines = [line.rstrip() for line in captured.get().splitlines()]
+    if title:  # rich would fold it at the table's width
+        print(title)
     print("\n".join(line for line in lines if line))
 
 
