@@ -130,3 +130,32 @@ def test_batches_of_evaluation_shrink_with_the_area() -> None:
     assert sizes[28] == sizes[32] == sizes[64] == 500
     assert 30 <= sizes[224] <= 50
     assert sizes[4096] == 1
+
+
+def test_an_epoch_of_given_steps_goes_over_the_images_as_often_as_it_takes() -> None:
+    data = prepared()
+    batches = list(training_batches(data, 7, Streams(0), 1, steps=20))
+    assert [len(batch.labels) for batch in batches] == [7] * 20
+    seen = torch.cat([batch.inputs for batch in batches]).flatten(1)
+    stored = as_float(data.train.pixels).flatten(1)
+    times = torch.cdist(seen, stored).argmin(1).bincount(minlength=len(stored))
+    passes = 140 // len(stored)
+    assert times.sum() == 140 and times.min() >= passes and times.max() <= passes + 1
+
+
+def test_images_without_a_label_follow_and_leave_the_labelled_ones_as_they_were() -> None:
+    settings = {"labels_per_class": 2, "augment": "flip", "corrupt": "noise(0.1)"}
+    data = prepared(**settings)
+    assert len(data.train) == 6 and data.pool is not None and len(data.pool) == 48
+    alone = list(training_batches(data, 4, Streams(0), 1, steps=30))
+    joined = list(training_batches(data, 4, Streams(0), 1, steps=30, unlabelled=5))
+    for without, batch in zip(alone, joined, strict=True):
+        assert torch.equal(batch.inputs[:4], without.inputs)
+        assert torch.equal(batch.labels, without.labels)
+        assert len(batch.inputs) == len(batch.targets) == 9
+    drawn = torch.cat([batch.targets[4:] for batch in joined]).flatten(1)
+    pool = as_float(data.pool)
+    either = torch.cat([pool, pool.flip(3)]).flatten(1)
+    nearest = torch.cdist(drawn, either).min(1)
+    assert nearest.values.max() < 1e-2
+    assert len((nearest.indices % 48).unique()) == 48, "all of the training part is drawn from"

@@ -33,7 +33,7 @@ def rows(monkeypatch: pytest.MonkeyPatch, in_empty_folder: Path) -> None:
     """Tiny images under the name of CIFAR-10, and one row, of SOURCE, that others need."""
     monkeypatch.setattr("wye.runs.setup.load", lambda *_, **__: tiny_set())
     monkeypatch.setattr("wye.runs.needs.row_names", lambda: ["joint/v1"])
-    monkeypatch.setattr("wye.runs.needs.recipe_from_row", lambda _: validated(SOURCE))
+    monkeypatch.setattr("wye.runs.needs.recipe_from_row", lambda *_: validated(SOURCE))
 
 
 def recipe(**settings: Any) -> Recipe:

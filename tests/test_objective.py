@@ -39,6 +39,22 @@ def network(**lines: Any) -> Network:
 BATCH = Batch(drawn(10, 3, 8, 8), drawn(10, 3, 8, 8, seed=1), torch.arange(10) % 4)
 
 
+def test_images_without_a_label_are_rebuilt_and_not_classified() -> None:
+    built, some = network(), Batch(BATCH.inputs, BATCH.targets, BATCH.labels[:4])
+    found, output = Objective(LossSettings(alpha=2, beta=3))(built, some, generator())
+    logits, rebuilt, _ = built(BATCH.inputs)
+    assert output.logits is not None and output.logits.shape == (4, 4)
+    entropy = F.cross_entropy(logits[:4], BATCH.labels[:4])
+    error = F.mse_loss(rebuilt, BATCH.targets)
+    torch.testing.assert_close(found["loss"], 2 * entropy + 3 * error)
+
+
+def test_a_side_path_reaches_the_classifier_of_the_labelled_images() -> None:
+    built = network(encoder="C'(6) > Y(4) > C(6)", classifier="J > G > L'(classes)")
+    few = built(BATCH.inputs, labelled=3).logits
+    torch.testing.assert_close(few, built(BATCH.inputs).logits[:3])
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

@@ -14,10 +14,13 @@ from wye.data.images import DataSet, Images
 from wye.data.prepare import Prepared, prepare
 from wye.data.shape import input_shape
 from wye.data.sources import load
+from wye.data.subset import long_tail
 from wye.errors import UsageError
 from wye.notation import NotationError
 from wye.recipe.schema import DataSettings
 from wye.streams import STREAMS, Streams
+
+STREAM = Streams(0)
 
 
 def epoch_of(data: Prepared, streams: Streams, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -248,3 +251,38 @@ def test_a_view_leaves_the_stored_images_alone() -> None:
 def test_a_line_that_cannot_be_read_is_named(name: str) -> None:
     with pytest.raises(NotationError, match=rf"data.{name}: no transformation is called 'flop'"):
         prepare(tiny_set(), DataSettings.model_validate({name: "flop"}), Streams(0))
+
+
+def test_a_long_tail_is_that_of_the_literature() -> None:
+    """CIFAR-10 at a ratio of 200, as published with the class-balanced loss."""
+    counts = [5000, 2775, 1540, 854, 474, 263, 146, 81, 45, 25]
+    assert long_tail(5000, 200, 10) == counts
+
+
+@pytest.mark.parametrize(
+    ("settings", "counts", "pool"),
+    [
+        ({"imbalance": 4}, [20, 10, 5], 35),
+        ({"imbalance": 4, "limit": {"b": 3}}, [20, 3, 5], 28),
+        ({"per_class": 8, "imbalance": 2}, [8, 5, 4], 17),
+        ({"labels_per_class": 6}, [6, 6, 6], 60),
+        ({"labels_per_class": 6, "imbalance": 3}, [6, 3, 2], 60),
+        ({"labels_per_class": 6, "per_class": 10}, [6, 6, 6], 30),
+    ],
+)
+def test_labels_and_images_that_are_kept(
+    settings: dict[str, object], counts: list[int], pool: int
+) -> None:
+    data = prepare(tiny_set(), DataSettings.model_validate({"validation": 0, **settings}), STREAM)
+    assert data.train.labels.bincount().tolist() == counts
+    assert data.pool is not None and len(data.pool) == pool
+
+
+def test_fewer_labels_are_some_of_the_more() -> None:
+    """So that arms with few labels and many see the same images first."""
+    few, many = (
+        prepare(tiny_set(), DataSettings(validation=0.2, labels_per_class=count), STREAM)
+        for count in (2, 6)
+    )
+    kept = {tuple(image.flatten().tolist()) for image in few.train.pixels}
+    assert kept < {tuple(image.flatten().tolist()) for image in many.train.pixels}

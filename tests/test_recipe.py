@@ -13,7 +13,7 @@ from wye.recipe import Recipe, recipe_from_row, resolve
 from wye.recipe.explain import model_of
 from wye.recipe.overrides import nest, parse_overrides
 from wye.recipe.resolve import FOLDER_ROW
-from wye.studies import load_study, row_names, row_settings
+from wye.studies import load_study, row_names, row_settings, studies
 
 ROWS = row_names()
 
@@ -69,6 +69,56 @@ rows:
     assert (a.train.lr, b.train.lr, b.train.epochs) == (0.1, 0.2, 2)
     assert (a.source, b.source, b.published, b.loss.beta) == ("X-1", None, {}, 0)
     assert b.network == a.network
+
+
+def test_a_grid_makes_a_row_of_each_combination_of_levels(tmp_path: Path) -> None:
+    file = tmp_path / "made.yaml"
+    file.write_text(
+        """
+title: Made up
+shared: {data: shapes, encoder: "C(8)", classifier: "L'(10)"}
+rows:
+  base: {train: {lr: 0.5}, title: the base}
+grids:
+  - like: base
+    factors:
+      arm: {joint: {}, alone: {loss: {beta: 0}}}
+      labels: {10: {data: {labels_per_class: 10}}, 50: {data: {labels_per_class: 50}}}
+"""
+    )
+    among = {"made": load_study(file)}
+    assert list(among["made"].rows) == ["base", "joint-10", "joint-50", "alone-10", "alone-50"]
+    recipe = Recipe.model_validate(row_settings("made/alone-50", among))
+    assert recipe.factors == {"arm": "alone", "labels": "50"}
+    assert (recipe.loss.beta, recipe.data.labels_per_class, recipe.train.lr) == (0, 50, 0.5)
+    assert recipe.title == "" and recipe.data.name == "shapes"
+    file.write_text(file.read_text().replace("base:", "joint-10:").replace("like: base", ""))
+    with pytest.raises(UsageError, match="'joint-10' is there twice"):
+        load_study(file)
+
+
+@pytest.mark.parametrize("study", [name for name, study in studies().items() if study.short])
+def test_the_short_protocol_is_of_one_length_and_changes_nothing_else(study: str) -> None:
+    epochs = set()
+    for row in (name for name in ROWS if name.startswith(f"{study}/")):
+        paper, short = recipe_from_row(row), recipe_from_row(row, "short")
+        epochs.add(short.train.epochs)
+        assert (paper.protocol, short.protocol) == ("paper", "short")
+        assert sum(p.train.epochs for p in short.resolved_phases()) == short.train.epochs
+        for part in ("data", "network", "loss", "evaluation", "transfer", "weights"):
+            assert getattr(short, part) == getattr(paper, part), row
+        by_hand = resolve(row, {"train": {"epochs": short.train.epochs}})
+        assert (by_hand.train, by_hand.phases) == (short.train, short.phases)
+    assert len(epochs) == 1
+
+
+def test_a_protocol_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UsageError, match="wye has no protocol 'short'; autoencoders"):
+        recipe_from_row("wye/quick", "short")
+    with pytest.raises(UsageError, match="did you mean 'short'"):
+        recipe_from_row("joint/v4", "shortt")
+    with pytest.raises(UsageError, match="is for rows of a study"):
+        resolve("tests", {}, "short")
 
 
 @pytest.mark.parametrize(

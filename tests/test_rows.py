@@ -69,6 +69,7 @@ def shortened(recipe: Recipe) -> Recipe:
         for p in settings["phases"]
     ]
     train = {**settings["train"], "batch_size": 32, "epochs": max(1, len(phases))}
+    train["steps"] = 2 if train["steps"] else None
     data = {**settings["data"], "limit": dict.fromkeys(settings["data"]["limit"], EACH // 2)}
     if data["view"]:
         data |= {"view": "", "augment": ""}

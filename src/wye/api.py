@@ -18,7 +18,7 @@ from wye.runs.carry_out import Observe, carry_out
 from wye.runs.folder import Run, RunFolder, default_folder
 from wye.runs.model import Model
 from wye.runs.setup import set_up
-from wye.studies.load import merge
+from wye.studies.merging import merge
 
 GALLERY = (1000, 1001, 1002, 1003, 1005, 1008, 1009, 1024, 1037, 1038)
 """The test images of study S0's published galleries."""

@@ -13,6 +13,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Changed settings: train.epochs=10"),
 ]
+Protocol = Annotated[
+    str, typer.Option(help="paper: the row as published. short: its study's fewer epochs.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -95,6 +98,7 @@ def _spread(name: str, statistics: dict[str, Any] | None) -> str:
 def show_row(
     row: Annotated[str, typer.Argument(help="A row, a recipe file or a folder of images.")],
     overrides: Overrides = None,
+    protocol: Protocol = "paper",
     json: Json = False,
 ) -> None:
     """The recipe in full and the network layer by layer: shapes, parameters, multiply-adds."""
@@ -106,7 +110,7 @@ def show_row(
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
 
-    recipe = resolve(row, parse_overrides(overrides or []))
+    recipe = resolve(row, parse_overrides(overrides or []), protocol)
     shape, classes = input_shape(recipe.data)
     with torch.device("meta"):
         network = build_network(recipe.network, shape, classes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wye.cli.output import Json, figure, print_json, print_result, print_table
-from wye.cli.rows import Overrides
+from wye.cli.rows import Overrides, Protocol
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
@@ -34,6 +34,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run there.")] = False,
     device: Device = "auto",
+    protocol: Protocol = "paper",
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="End training after this many steps.")
     ] = None,
@@ -52,7 +53,7 @@ def train(
     settings = parse_overrides(overrides or [])
     if seed is not None:
         settings["seed"] = seed
-    recipe = resolve(row, settings)
+    recipe = resolve(row, settings, protocol)
     count = recipe.evaluation.splits if splits else 1
     if splits and count == 1:
         raise UsageError(
@@ -61,7 +62,7 @@ def train(
     runs = []
     for index in range(count):
         one = recipe.model_copy(update={"seed": recipe.seed + index})
-        command = _command(row, overrides or [], one.seed, max_steps)
+        command = _command(row, overrides or [], one.seed, protocol, max_steps)
         place = out / f"seed-{one.seed}" if out is not None and splits else out
         run = _carry_out(one, command, place, device, resume, max_steps)
         if not json:
@@ -131,7 +132,10 @@ def _print_splits(runs: list[Run], json: bool) -> None:
     print_table(columns, lines, title=f"{runs[0].recipe.row}, {len(runs)} random splits")
 
 
-def _command(row: str, overrides: list[str], seed: int, max_steps: int | None) -> str:
+def _command(
+    row: str, overrides: list[str], seed: int, protocol: str, max_steps: int | None
+) -> str:
     """The command that repeats this run somewhere else."""
+    under = ["--protocol", protocol] if protocol != "paper" else []
     cut = ["--max-steps", str(max_steps)] if max_steps is not None else []
-    return shlex.join(["wye", "train", row, *overrides, "--seed", str(seed), *cut])
+    return shlex.join(["wye", "train", row, *overrides, "--seed", str(seed), *under, *cut])

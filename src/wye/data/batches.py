@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -20,7 +20,11 @@ _EVALUATED_AREA = 500 * 64 * 64
 
 
 class Batch(NamedTuple):
-    """What one step sees: `inputs` and `targets` are `(N, C, H, W)`, `labels` `(N,)`."""
+    """What one step sees.
+
+    `inputs` and `targets` are `(N, C, H, W)`; `labels` `(M,)` are those of the first M images, the
+    others have none.
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -33,21 +37,57 @@ def training_batches(
     streams: Streams,
     epoch: int,
     image_size: int | None = None,
+    steps: int | None = None,
+    unlabelled: int = 0,
 ) -> Iterator[Batch]:
     """One epoch of shuffled, augmented batches.
 
-    Order, augmentation and corruption depend on the streams and the epoch alone. Where
-    `data.augmented_target` is false the target is the image before augmentation, under
-    `data.view` if there is one, which brings it to the size of the input.
+    Order, augmentation and corruption depend on the streams and the epoch alone, and those of the
+    labelled images not on how many without a label there are. Where `data.augmented_target` is
+    false the target is the image before augmentation, under `data.view` if there is one, which
+    brings it to the size of the input.
 
     Args:
         image_size: side that the augmented images are resized to; their own if None.
+        steps: how many batches, all of them full; one pass over the images if None.
+        unlabelled: images of `data.pool` that follow the labelled ones in each batch.
     """
     images, device = data.train, data.train.pixels.device
-    order = _order(data, streams.generator("order", epoch)).to(device)
+    count = min(steps_per_epoch(len(images), batch_size) * batch_size, len(images))
+    count = count if steps is None else steps * batch_size
+    order = _order(data, count, streams.generator("order", epoch))
     augmentation = streams.generator("augmentation", epoch, device=device)
     noise = streams.generator("noise", "input", epoch, device=device)
-    for indices in order[: steps_per_epoch(len(images), batch_size) * batch_size].split(batch_size):
+    drawn = _drawn(data, images, order.split(batch_size), augmentation, noise, image_size)
+    if not unlabelled:
+        yield from drawn
+        return
+    assert data.pool is not None
+    pool = Images(data.pool, data.pool.new_empty(len(data.pool), dtype=torch.int64))
+    count = -(-count // batch_size) * unlabelled
+    order = _shuffled(len(pool), count, streams.generator("order", "unlabelled", epoch))
+    augmentation = streams.generator("augmentation", "unlabelled", epoch, device=device)
+    noise = streams.generator("noise", "unlabelled", epoch, device=device)
+    others = _drawn(data, pool, order.split(unlabelled), augmentation, noise, image_size)
+    for batch, other in zip(drawn, others, strict=True):
+        inputs = torch.cat([batch.inputs, other.inputs])
+        if batch.targets is batch.inputs:
+            yield Batch(inputs, inputs, batch.labels)
+        else:
+            yield Batch(inputs, torch.cat([batch.targets, other.targets]), batch.labels)
+
+
+def _drawn(
+    data: Prepared,
+    images: Images,
+    order: Iterable[Tensor],
+    augmentation: torch.Generator,
+    noise: torch.Generator,
+    image_size: int | None,
+) -> Iterator[Batch]:
+    """The batches whose indices `order` gives, augmented and corrupted."""
+    for indices in order:
+        indices = indices.to(images.pixels.device)
         pixels = images.pixels[indices]
         pair = [pixels]
         if data.augment is not None:
@@ -94,10 +134,18 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
     return max(full + (rest > 1), 1)
 
 
-def _order(data: Prepared, generator: torch.Generator) -> Tensor:
-    if data.weighted:
-        return weighted_order(data.train.labels.cpu(), generator)
-    return torch.randperm(len(data.train), generator=generator)
+def _order(data: Prepared, count: int, generator: torch.Generator) -> Tensor:
+    """`count` of the labelled images, in passes that go over each once or draw them by weight."""
+    if not data.weighted:
+        return _shuffled(len(data.train), count, generator)
+    labels = data.train.labels.cpu()
+    passes = -(-count // len(labels))
+    return torch.cat([weighted_order(labels, generator) for _ in range(passes)])[:count]
+
+
+def _shuffled(images: int, count: int, generator: torch.Generator) -> Tensor:
+    passes = -(-count // images)
+    return torch.cat([torch.randperm(images, generator=generator) for _ in range(passes)])[:count]
 
 
 def _batch(

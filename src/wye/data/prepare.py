@@ -10,7 +10,7 @@ from torch import Tensor
 from wye.data.balance import balanced
 from wye.data.images import DataSet, Images
 from wye.data.normalization import Normalization, normalization
-from wye.data.subset import most_of_each, of_classes, split, subset
+from wye.data.subset import long_tail, most_of_each, of_classes, split, subset
 from wye.data.transforms import Transform, as_float, pipeline
 from wye.errors import UsageError
 from wye.recipe.schema import DataSettings
@@ -47,6 +47,8 @@ class Prepared:
         augmented_target: False: the target is the image as it was before `augment`.
         corrupt_evaluation: False: `corrupt` is for training batches alone.
         weighted: an epoch draws its images with replacement, every class as often.
+        pool: `(N, C, H, W)`, the pixels that images without a label are drawn from: those of the
+            whole training part, before it loses labels, is balanced or copied.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Prepared:
     augmented_target: bool = True
     corrupt_evaluation: bool = True
     weighted: bool = False
+    pool: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -95,16 +98,20 @@ class Prepared:
             return Images(images.pixels.to(device), images.labels.to(device))
 
         validation = moved(self.validation) if self.validation else None
-        return replace(self, train=moved(self.train), validation=validation, test=moved(self.test))
+        pool = None if self.pool is None else self.pool.to(device)
+        return replace(
+            self, train=moved(self.train), validation=validation, test=moved(self.test), pool=pool
+        )
 
 
 def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepared:
     """The parts and transformations of a run.
 
     In this order: the classes are chosen; all images are prepared; the subset (`per_class`,
-    `limit`) is drawn from stream `subset` and the validation part from stream `split`, both by
-    class, so that parts keep the proportions of the classes; what is left for training is balanced
-    (stream `subset`), then copied (stream `noise`).
+    `limit`, `imbalance`) is drawn from stream `subset` and the validation part from stream `split`,
+    both by class, so that parts keep the proportions of the classes; of what is left for training
+    some keep their labels (`labels_per_class`, stream `subset`); these are balanced (stream
+    `subset`), then copied (stream `noise`).
 
     Raises:
         NotationError: a line of transformations cannot be read, or doesn't suit the images.
@@ -126,16 +133,20 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
     if (static := steps["prepare_test"]) is not None:
         test = transformed(test, static, streams.generator("noise", "prepare_test"))
         _check_size("data.prepare_test", test.pixels, published_train)
-    if settings.per_class is not None or settings.limit:
-        most = most_of_each(dataset.classes, settings.per_class, settings.limit)
-        train = train.take(subset(train.labels, most, streams.generator("subset")))
+    train = _subset(train, dataset.classes, settings, streams)
     validation = None
     if settings.validation > 0:
         train, validation = split(train, settings.validation, streams.generator("split"))
+    pool = train.pixels
+    if (labels := settings.labels_per_class) is not None:
+        most = long_tail(labels, settings.imbalance, len(dataset.classes))
+        train = train.take(subset(train.labels, most, streams.generator("subset", "labels")))
     train = balanced(train, settings.balance, streams)
     if settings.copies:
         train = copied(train, settings.copies, streams)
-    inputs = normalization(settings.normalize, train.pixels)
+    inputs = normalization(
+        settings.normalize, train.pixels if settings.labels_per_class is None else pool
+    )
     prepared = Prepared(
         name=dataset.name,
         classes=dataset.classes,
@@ -152,6 +163,7 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         augmented_target=settings.augmented_target,
         corrupt_evaluation=settings.corrupt_in == "everywhere",
         weighted=settings.balance == "weighted",
+        pool=pool,
     )
     if prepared.augment is not None and not prepared.augmented_target:
         seen = prepared.augment(train.pixels[:1], torch.Generator())
@@ -162,6 +174,20 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
                 f" data.view that makes it {_size(seen)}, or leave the size alone"
             )
     return prepared
+
+
+def _subset(
+    train: Images, classes: tuple[str, ...], settings: DataSettings, streams: Streams
+) -> Images:
+    """The training images that `per_class`, `limit` and `imbalance` leave."""
+    most = most_of_each(classes, settings.per_class, settings.limit)
+    if settings.imbalance > 1 and settings.labels_per_class is None:
+        first = settings.per_class or int(train.labels.bincount().max())
+        tail = long_tail(first, settings.imbalance, len(classes))
+        most = [min(filter(None, pair)) for pair in zip(most, tail, strict=True)]
+    if all(number is None for number in most):
+        return train
+    return train.take(subset(train.labels, most, streams.generator("subset")))
 
 
 def _pipeline(name: str, text: str) -> Transform | None:

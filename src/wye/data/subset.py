@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -60,7 +60,17 @@ def most_of_each(
     return [limit.get(name, per_class) for name in classes]
 
 
-def subset(labels: Tensor, most: list[int | None], generator: torch.Generator) -> Tensor:
+def long_tail(most: int, ratio: float, classes: int) -> list[int | None]:
+    """Images of each class, from `most` of the first down to `most / ratio` of the last.
+
+    They fall in a geometric row, `most * ratio ** (-c / (classes - 1))` rounded down (Cui et al.
+    2019); a class keeps at least one.
+    """
+    last = max(classes - 1, 1)
+    return [max(int(most * ratio ** (-place / last)), 1) for place in range(classes)]
+
+
+def subset(labels: Tensor, most: Sequence[int | None], generator: torch.Generator) -> Tensor:
     """Indices, in order, of up to `most[c]` images of class c, drawn without replacement."""
     chosen = []
     for label, members in members_by_class(labels):

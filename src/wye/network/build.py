@@ -70,6 +70,7 @@ class Network(nn.Module):
         images: Tensor,
         branches: Collection[str] = ("decoder", "classifier"),
         still: Collection[str] = (),
+        labelled: int | None = None,
     ) -> Output:
         """Send images through the encoder and its branches.
 
@@ -77,14 +78,16 @@ class Network(nn.Module):
             images: `(N, C, H, W)`.
             branches: those to go through, where there are any.
             still: branches to keep out of the graph of gradients.
+            labelled: the classifier is shown this many of the images, the first ones; all if None.
         """
         route = Route((images.shape[-2], images.shape[-1]))
         latent = self.encoder(images, route)
         outputs: dict[str, Tensor] = {}
         for name in branches:
             if (part := self.parts.get(name)) is not None:
+                seen = labelled if name == "classifier" else None
                 with torch.set_grad_enabled(torch.is_grad_enabled() and name not in still):
-                    outputs[name] = part(latent, route.branch())
+                    outputs[name] = part(latent[:seen], route.branch(seen))
         return Output(outputs.get("classifier"), outputs.get("decoder"), latent)
 
 

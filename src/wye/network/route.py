@@ -19,9 +19,13 @@ class Route:
     size: tuple[int, ...]
     side: Tensor | None = None
 
-    def branch(self) -> Route:
-        """A copy for one branch, so that the other doesn't see what this one keeps."""
-        return replace(self)
+    def branch(self, first: int | None = None) -> Route:
+        """A copy for one branch, so that the other doesn't see what this one keeps.
+
+        Args:
+            first: the number of images that the branch is shown; all of them if None.
+        """
+        return replace(self, side=None if self.side is None else self.side[:first])
 
 
 class Routed(nn.Module):

@@ -13,7 +13,8 @@ from wye.errors import UsageError
 from wye.recipe.explain import explain
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.registry import suggest
-from wye.studies.load import PARTS, merge
+from wye.studies.load import PARTS
+from wye.studies.merging import merge
 from wye.wording import shown
 
 KEY = re.compile(r"[^\W\d]\w*(\.\w+)*")

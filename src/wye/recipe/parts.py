@@ -15,6 +15,7 @@ from wye.recipe.settings import (
     ImageSize,
     NonNegative,
     Positive,
+    Rest,
     Settings,
     Share,
 )
@@ -36,6 +37,12 @@ class DataSettings(Settings):
     """Keep this many training images of each class; all of them if not given."""
     limit: dict[str, Count] = Field(default_factory=dict)
     """Keep at most this many training images of single classes: `{bird: 2500}`."""
+    labels_per_class: Count | None = None
+    """Keep the labels of this many training images of each class, after the validation part is
+    taken off; the others are left to `train.unlabelled`. All labels if not given."""
+    imbalance: Annotated[float, Field(ge=1, allow_inf_nan=False), NUMBER] = 1.0
+    """How many times as many images as the last class the first one keeps (with `labels_per_class`:
+    labels), the others between them in a geometric row: the long tail of Cui et al. 2019."""
     classes: tuple[str, ...] = ()
     """Only these classes of the data set, in this order; all of them if not given."""
     balance: Literal["none", "oversample", "draw", "weighted", "smote"] = "none"
@@ -158,6 +165,9 @@ class PhaseTraining(Settings):
 
     batch_size: Count = 128
     """Images a step."""
+    unlabelled: Rest = 0
+    """Further images of each step, drawn from all training images whatever label they have: for the
+    terms that need no label."""
     optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop", "muon"] = "sgd"
     """muon: Muon for the convolutions of encoder and classifier, AdamW for the rest."""
     lr: Positive = 0.01
@@ -193,6 +203,9 @@ class Length(Settings):
 
     epochs: Count = 10
     """Passes over the training images; an override fits the schedule and the phases to it."""
+    steps: Count | None = None
+    """Steps of an epoch, which then goes over the labelled images as often as that takes; one pass
+    if not given."""
 
 
 class TrainSettings(PhaseTraining, Length):

@@ -15,11 +15,15 @@ from wye.errors import UsageError
 from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
 from wye.recipe.schema import DataSettings, Recipe
 from wye.recipe.settings import Count
-from wye.studies.load import merge, normalized, row_names, row_settings
+from wye.registry import suggest
+from wye.studies.load import normalized, row_names, row_settings, studies
+from wye.studies.merging import merge
+from wye.wording import shown
 
 logger = logging.getLogger("wye")
 
 FOLDER_ROW = "wye/quick"
+PROTOCOLS = ("paper", "short")
 CLASS_SETTINGS = {"data": ("classes", "limit"), "loss": ("class_weights",)}
 """Settings that name classes of the data set."""
 
@@ -27,12 +31,37 @@ LARGEST = 1_000_000
 """Bytes of the largest recipe file that is read: YAML of that size takes seconds as it is."""
 
 
-def recipe_from_row(name: str) -> Recipe:
-    """The recipe of a row as its study file has it."""
-    return validated(row_settings(name))
+def recipe_from_row(name: str, protocol: str = "paper") -> Recipe:
+    """The recipe of a row as its study file has it, under a protocol.
+
+    Raises:
+        UsageError: no such row, or its study has no such protocol.
+    """
+    settings = row_settings(name)
+    if protocol == "paper":
+        return validated(settings)
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
+    study = settings["study"]
+    if protocol not in protocols(name):
+        having = [name for name, other in studies().items() if other.short]
+        raise UsageError(
+            f"the study {study} has no protocol {protocol!r}; {', '.join(having)} have one"
+        )
+    short = normalized(studies()[study].short)
+    changed = _refit(settings, merge(settings, short), short, told=False)
+    return validated({**changed, "protocol": protocol})
 
 
-def resolve(target: str, overrides: dict[str, Any] | None = None) -> Recipe:
+def protocols(row: str) -> tuple[str, ...]:
+    """The protocols that a row's study has."""
+    study = studies().get(row.partition("/")[0])
+    return PROTOCOLS if study and study.short else PROTOCOLS[:1]
+
+
+def resolve(
+    target: str, overrides: dict[str, Any] | None = None, protocol: str = "paper"
+) -> Recipe:
     """The recipe that `target` and the overrides stand for.
 
     Args:
@@ -40,11 +69,19 @@ def resolve(target: str, overrides: dict[str, Any] | None = None) -> Recipe:
             for the recipe that was carried out there; or a folder of images by class, which is
             trained by the recipe `wye/quick` under the name `own/<folder>`.
         overrides: nested settings, see `parse_overrides`.
+        protocol: `paper` or `short`, of a row.
 
     Raises:
         UsageError: nothing is called so, or the settings are not a recipe.
     """
-    return with_overrides(_settings_of(target), overrides or {})
+    if protocol == "paper":
+        return with_overrides(_settings_of(target), overrides or {})
+    if target not in row_names():
+        raise UsageError(
+            f"the protocol {protocol!r} is for rows of a study, not for {shown(target)}"
+        )
+    recipe = recipe_from_row(target, protocol)
+    return with_overrides(recipe.model_dump(), overrides) if overrides else recipe
 
 
 def with_overrides(base: dict[str, Any], overrides: dict[str, Any]) -> Recipe:
@@ -56,10 +93,7 @@ def with_overrides(base: dict[str, Any], overrides: dict[str, Any]) -> Recipe:
     check_overridable(overrides)
     overrides = normalized(overrides)
     settings = merge(_without_classes(base, overrides), overrides)
-    train = overrides.get("train")
-    if isinstance(train, dict) and "epochs" in train:
-        settings = _refit(base, settings, overrides)
-    return validated(settings)
+    return validated(_refit(base, settings, overrides))
 
 
 def _without_classes(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +138,7 @@ def _folder_settings(path: Path) -> dict[str, Any]:
         "published": {},
         "published_data": None,
         "control_of": None,
+        "factors": {},
     }
     return {**base, **identity, "data": {**base["data"], "name": str(path)}}
 
@@ -133,14 +168,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _refit(
-    base: dict[str, Any], settings: dict[str, Any], overrides: dict[str, Any]
+    base: dict[str, Any], settings: dict[str, Any], overrides: dict[str, Any], told: bool = True
 ) -> dict[str, Any]:
     """Fit schedule and phases to an overridden number of epochs.
 
     A schedule belongs to a length: forty epochs of 'a tenth every ten' cut to ten would otherwise
     never leave the first rate. What the overrides set themselves stays. See
     `ScheduleSettings.fitted`.
+
+    Args:
+        base: what the overrides were laid on.
+        settings: the result of that.
+        told: say what was refitted.
     """
+    train = overrides.get("train")
+    if not isinstance(train, dict) or "epochs" not in train:
+        return settings
+    level = logging.INFO if told else logging.DEBUG
     before = validated(base)
     try:
         after = TypeAdapter[int](Count).validate_python(settings["train"]["epochs"])
@@ -153,7 +197,8 @@ def _refit(
     if "schedule" not in overrides["train"]:
         schedule = before.train.schedule.fitted(share)
         if schedule != before.train.schedule:
-            logger.info(
+            logger.log(
+                level,
                 "schedule refitted to %d epochs: %s instead of %s",
                 after,
                 schedule,
@@ -164,11 +209,11 @@ def _refit(
             "schedule": schedule.model_dump(exclude_none=True),
         }
     if before.phases and "phases" not in overrides:
-        settings["phases"] = _refit_phases(before, after, share)
+        settings["phases"] = _refit_phases(before, after, share, level)
     return settings
 
 
-def _refit_phases(recipe: Recipe, epochs: int, share: float) -> list[dict[str, Any]]:
+def _refit_phases(recipe: Recipe, epochs: int, share: float, level: int) -> list[dict[str, Any]]:
     if epochs < len(recipe.phases):
         raise UsageError(
             f"train.epochs={epochs}: {recipe.row} has {len(recipe.phases)} phases of at least one"
@@ -186,5 +231,6 @@ def _refit_phases(recipe: Recipe, epochs: int, share: float) -> list[dict[str, A
             schedule = resolved.train.schedule.fitted(length / phase.epochs)
             settings["train"] = {**phase.train, "schedule": schedule.model_dump(exclude_none=True)}
         phases.append(settings)
-    logger.info("phases refitted to %d epochs: %s", epochs, " + ".join(map(str, lengths)))
+    told = " + ".join(map(str, lengths))
+    logger.log(level, "phases refitted to %d epochs: %s", epochs, told)
     return phases

@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from wye.recipe.settings import NUMBER, WHOLE, Count, NonNegative, Positive, Settings, Share
+from wye.recipe.settings import NUMBER, Count, NonNegative, Positive, Rest, Settings, Share
 
 Divisor = Annotated[float, Field(ge=1, allow_inf_nan=False), NUMBER]
 Reduction = Annotated[float, Field(gt=0, lt=1), NUMBER]
-Rest = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 
 
 class ScheduleSettings(Settings):

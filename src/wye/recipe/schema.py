@@ -174,6 +174,10 @@ class Recipe(Settings):
     """The data set that they are of."""
     control_of: str | None = None
     """The faithful row that this row is the corrected or matched form of."""
+    factors: dict[str, str] = Field(default_factory=dict)
+    """The row's level of each factor, where a grid made it."""
+    protocol: Literal["paper", "short"] = "paper"
+    """paper: the row as its file has it. short: its study's fewer epochs, the same for all rows."""
 
     data: DataSettings = Field(default_factory=DataSettings)
     """Which images, and how they are prepared."""

@@ -50,5 +50,6 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), NUMBER]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NUMBER]
 
 Count = Annotated[int, Field(gt=0, le=1_000_000), WHOLE]
+Rest = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 ImageSize = Annotated[int, Field(ge=4, le=1024), WHOLE]
 Seed = Annotated[int, Field(ge=0, lt=2**63), WHOLE]

@@ -25,8 +25,11 @@ RUNS = Path("runs")
 
 
 def default_folder(recipe: Recipe) -> Path:
-    """`runs/<study>/<row>/seed-<n>`."""
-    return RUNS / recipe.row / f"seed-{recipe.seed}"
+    """`runs/<study>/<row>/seed-<n>`, under another protocol `runs/<study>/<row>/short/seed-<n>`."""
+    place = RUNS / recipe.row
+    if recipe.protocol != "paper":
+        place /= recipe.protocol
+    return place / f"seed-{recipe.seed}"
 
 
 class RunFolder:

@@ -15,8 +15,8 @@ from wye.errors import UsageError, WyeError
 from wye.network.build import Network
 from wye.network.choose import layers_of
 from wye.recipe.overrides import validated
-from wye.recipe.resolve import recipe_from_row
-from wye.recipe.schema import Recipe
+from wye.recipe.resolve import protocols, recipe_from_row
+from wye.recipe.schema import SETTINGS, Recipe
 from wye.registry import suggest
 from wye.runs.folder import Run, RunFolder, default_folder
 from wye.runs.model import Model
@@ -29,7 +29,7 @@ SELF = "self"
 """A network that is its own judge."""
 
 IMAGES = ("name", "classes", "channels", "image_size")
-SUBSET = ("per_class", "limit")
+SUBSET = ("per_class", "limit", "imbalance")
 """Settings of `data` that the run which is needed takes over: which images there are, and, for
 weights that are taken over, which of them are trained on."""
 
@@ -104,7 +104,7 @@ def _run(
 
 def _needed(name: str, recipe: Recipe, settings: tuple[str, ...]) -> Recipe:
     """The row's recipe, for the images, the seed and the weights of the run that needs it."""
-    row = recipe_from_row(name)
+    row = recipe_from_row(name, recipe.protocol if recipe.protocol in protocols(name) else "paper")
     changed = {key: getattr(recipe.data, key) for key in settings}
     if changed["channels"] is None:
         del changed["channels"]
@@ -128,11 +128,14 @@ def _place(wanted: Recipe, cut: bool) -> Path:
 
 
 def same(stored: Recipe, wanted: Recipe) -> bool:
-    """Whether two recipes are one but for a precision left to the machine."""
+    """Whether two recipes do the same, whatever is said about them.
+
+    A precision left to the machine is the one that the stored run was made in.
+    """
     if wanted.train.precision == "auto":
         train = wanted.train.model_copy(update={"precision": stored.train.precision})
         wanted = wanted.model_copy(update={"train": train})
-    return stored == wanted
+    return all(getattr(stored, key) == getattr(wanted, key) for key in ("row", *SETTINGS))
 
 
 def _finished(place: Path, cut: bool) -> Run | None:

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wye.errors import UsageError
 from wye.registry import suggest
+from wye.studies.grid import Grid
+from wye.studies.merging import merge
 from wye.wording import shown, wording
 
 # What belongs to one row alone: a row that is `like` another doesn't take these over.
-OWN_KEYS = ("source", "title", "published", "corrected", "notes", "control_of", "like")
+OWN_KEYS = (
+    *("source", "title", "published", "corrected", "notes", "control_of", "like", "factors"),
+)
 
 PARTS = ("encoder", "decoder", "classifier")
 """Settings of `network` that may stand at the top of a recipe."""
@@ -37,6 +41,8 @@ class Study(BaseModel):
         title: one line.
         about: what the study asked, in a few sentences.
         shared: recipe settings of every row.
+        short: settings of every row under the protocol `short`: fewer epochs, the same for all.
+        grids: rows made of the levels of some factors; they join `rows`.
         rows: row name to what is particular to the row.
     """
 
@@ -47,7 +53,18 @@ class Study(BaseModel):
     about: str = ""
     notes: list[str] = Field(default_factory=list)
     shared: dict[str, Any] = Field(default_factory=dict)
-    rows: dict[str, dict[str, Any]]
+    short: dict[str, Any] = Field(default_factory=dict)
+    grids: list[Grid] = Field(default_factory=list)
+    rows: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _grids_make_rows(self) -> Study:
+        for grid in self.grids:
+            for name, row in grid.rows().items():
+                if name in self.rows:
+                    raise ValueError(f"row {name!r} is there twice, once by a grid")
+                self.rows[name] = row
+        return self
 
 
 def load_study(path: Path) -> Study:
@@ -144,21 +161,6 @@ def normalized(settings: dict[str, Any]) -> dict[str, Any]:
     if isinstance(full.get("data"), str):
         full["data"] = {"name": full["data"]}
     return full
-
-
-def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid on `under`, key by key where both hold mappings.
-
-    A mapping that names another kind (of schedule) replaces the one below it whole.
-    """
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(value, dict) and isinstance(below, dict) and "kind" not in value:
-            merged[key] = merge(below, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def _loader() -> type[Any]:

@@ -176,7 +176,13 @@ class Trainer:
         hold_statistics(self.current.frozen)
         settings = self.phase
         return training_batches(
-            self.data, settings.train.batch_size, self.streams, epoch, settings.image_size
+            self.data,
+            settings.train.batch_size,
+            self.streams,
+            epoch,
+            settings.image_size,
+            settings.train.steps,
+            settings.train.unlabelled,
         )
 
     def step(
@@ -241,7 +247,7 @@ class Trainer:
             terms, logits = self.step(
                 batch, schedule.rate(done + step), schedule.momentum(done + step)
             )
-            tally.add(terms, logits, batch.labels)
+            tally.add(terms, logits, batch)
             if self.observer is not None:
                 self.observer.step(epoch, step + 1, self.steps, tally)
             if self._steps_used_up:

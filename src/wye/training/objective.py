@@ -68,7 +68,7 @@ class Objective:
         """
         settings, device = self.settings, batch.inputs.device
         with multiplying_in(self.precision, device):
-            output = network(batch.inputs, still=self.still)
+            output = network(batch.inputs, still=self.still, labelled=len(batch.labels))
         named: dict[str, Tensor] = {}
         if output.logits is not None:
             smoothing = settings.label_smoothing if network.training else 0.0

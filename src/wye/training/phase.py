@@ -61,7 +61,8 @@ class PhaseState:
                 network.classifier.outputs[0],
             )
         self.objective = Objective(phase.loss, weights, features, precision)
-        self.steps = steps_per_epoch(len(data.train), phase.train.batch_size)
+        passing = steps_per_epoch(len(data.train), phase.train.batch_size)
+        self.steps = phase.train.steps or passing
         done, left = _stretch(phases, index)
         self._steps_before = done * self.steps
         self.optimizer: Optimizer

@@ -34,5 +34,5 @@ def validate(
     size = evaluation_batch_size(data.shape)
     for batch in evaluation_batches(data, images, size, streams, part):
         terms, output = objective(network, batch, noise)
-        tally.add(terms, output.logits, batch.labels)
+        tally.add(terms, output.logits, batch)
     return tally.means()
