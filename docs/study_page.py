@@ -79,7 +79,10 @@ def study_page(name: str, runs: Sequence[Measured]) -> str:
         parts.append("\n".join(f"- {cell(note)}" for note in study.notes))
     if faults := _faults(name, study):
         parts += ["## Faults of the study", faults]
-    parts += ["## Rows", _rows(study, recipes)]
+    written = [row for row, recipe in recipes.items() if not recipe.factors]
+    if written:
+        parts += ["## Rows", _rows(study, {row: recipes[row] for row in written})]
+    parts += _grids(name, study)
     controls = [row for row, recipe in recipes.items() if recipe.control_of]
     if controls:
         parts += ["## Corrected rows, controls and variants", _controls(study, controls)]
@@ -88,6 +91,12 @@ def study_page(name: str, runs: Sequence[Measured]) -> str:
     parts += ["## Measured", measured_section(name, runs)]
     parts += ["## To run them", _running(recipes)]
     parts += ["## What the rows share", f"```yaml\n{_yaml(study.shared)}```"]
+    if study.short:
+        parts.append(
+            "Under the protocol `short` (`--protocol short`) every row has these settings instead,"
+            " and schedule and phases are fitted to them:"
+        )
+        parts.append(f"```yaml\n{_yaml(study.short)}```")
     return "\n\n".join(parts) + "\n"
 
 
@@ -131,6 +140,30 @@ def _rows(study: Study, recipes: Mapping[str, Recipe]) -> str:
                 (code(recipe.row), recipe.source or "", BREAK.join(what), _published(recipe))
             )
     return table(("row", "source", "what it is", "published"), entries)
+
+
+def _grids(name: str, study: Study) -> list[str]:
+    """What each factor of a study's grids sets at each level; the rows are too many to list."""
+    parts = []
+    for grid in study.grids:
+        rows = list(grid.rows())
+        entries = [
+            (
+                cell(factor) if place == 0 else "",
+                code(level),
+                BREAK.join(_differences(settings)) or "nothing beside what all rows share",
+            )
+            for factor, levels in grid.factors.items()
+            for place, (level, settings) in enumerate(levels.items())
+        ]
+        form = "-".join(f"({factor})" for factor in grid.factors)
+        parts += [
+            f"## {len(rows)} rows by {', '.join(grid.factors)}",
+            f"A row for each combination of levels, called {code(f'{name}/{form}')}: "
+            f"{code(f'{name}/{rows[0]}')} is the first, {code(f'{name}/{rows[-1]}')} the last.",
+            table(("factor", "level", "what it sets"), entries),
+        ]
+    return parts
 
 
 def _controls(study: Study, names: Sequence[str]) -> str:

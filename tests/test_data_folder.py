@@ -11,7 +11,10 @@ from PIL import Image
 from test_data_forms import isolate, same
 
 from wye.data import load, load_folder, read_image
+from wye.data.prepare import prepare
 from wye.errors import UsageError
+from wye.recipe.schema import DataSettings
+from wye.streams import Streams
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +53,25 @@ def test_classes_are_sorted_and_a_fifth_of_each_is_held_out(tmp_path: Path) -> N
     # The label belongs to the image: dog was the first to be made (shade 0), ant the second.
     made = data.train.pixels[:, 0, 0, 0].long()
     assert torch.equal(made, torch.tensor([1, 2, 0])[data.train.labels])
+
+
+@pytest.mark.parametrize("divided", [False, True])
+def test_images_without_a_label_are_no_class_and_join_what_is_drawn_from(
+    tmp_path: Path, divided: bool
+) -> None:
+    _folder(tmp_path / "pets" / ("train" if divided else ""), cat=10, dog=10)
+    for number in range(7):
+        _save(tmp_path / "pets" / "unlabelled" / "new" / f"{number}.png", (200, number, 0))
+    data = load_folder(tmp_path / "pets", size=8)
+    assert data.classes == ("cat", "dog") and len(data.train) == 16
+    assert data.unlabelled is not None
+    assert data.unlabelled.labels.tolist() == [-1] * 7
+    settings = DataSettings.model_validate(
+        {"validation": 0.25, "labels_per_class": 2, "prepare": "resize(4)", "channels": 1}
+    )
+    prepared = prepare(data, settings, Streams(0))
+    assert prepared.pool is not None and prepared.pool.shape == (12 + 7, 1, 4, 4)
+    assert len(prepared.train) == 4
 
 
 def test_the_generator_decides_what_is_held_out(tmp_path: Path) -> None:

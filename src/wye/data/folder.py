@@ -18,6 +18,7 @@ PHOTOGRAPHS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif"
 PORTABLE = (".ppm", ".pgm", ".pbm", ".pnm")
 SUFFIXES = (*PHOTOGRAPHS, *PORTABLE)
 HELD_OUT = 0.2
+UNLABELLED = "unlabelled"
 
 log = logging.getLogger("wye")
 
@@ -28,7 +29,8 @@ def load_folder(
     """The images in `path/<class>/…`, or in `path/train/<class>/…` and `path/test/<class>/…`.
 
     Classes are the folders' names in order. Without a `test` folder a fifth of each class is held
-    out. Images are brought to `size` x `size` by `read_image`; if all are grey, one channel is
+    out. A folder called `unlabelled` is no class: its images join the training ones without a
+    label. Images are brought to `size` x `size` by `read_image`; if all are grey, one channel is
     kept.
 
     Args:
@@ -52,17 +54,19 @@ def load_folder(
             raise UsageError(f"{path / 'test'} has classes that train lacks: {', '.join(unknown)}")
         parts = (_labelled(files, classes), _labelled(test_files, classes))
     else:
-        if divided and (others := [f.name for f in _folders(path) if f.name != "train"]):
+        known = ("train", UNLABELLED)
+        if divided and (others := [f.name for f in _folders(path) if f.name not in known]):
             log.warning("%s: only train is used, not %s", path, ", ".join(others))
         parts = _split(files, generator or torch.Generator().manual_seed(0))
         if not parts[1]:
             raise UsageError(
                 f"{path} has too few images to hold any out: add some, or a test folder"
             )
-    train, test = (_images(part, size) for part in parts)
-    if all(_is_grey(part.pixels) for part in (train, test)):
-        train, test = (Images(p.pixels[:, :1].contiguous(), p.labels) for p in (train, test))
-    return DataSet(path.resolve().name, classes, train, test)
+    without = [(file, -1) for file in _images_in(path / UNLABELLED)]
+    read = [_images(part, size) for part in (*parts, without) if part]
+    if all(_is_grey(part.pixels) for part in read):
+        read = [Images(part.pixels[:, :1].contiguous(), part.labels) for part in read]
+    return DataSet(path.resolve().name, classes, *read)
 
 
 def read_image(path: str | Path, size: int = 32) -> Tensor:
@@ -123,8 +127,9 @@ def _files(path: Path) -> dict[str, list[Path]]:
     """Class to image files, both in order."""
     found: dict[str, list[Path]] = {}
     for folder in _folders(path):
-        files = sorted(file for file in folder.rglob("*") if is_image(file))
-        if files:
+        if folder.name == UNLABELLED:
+            continue
+        if files := _images_in(folder):
             found[folder.name] = files
         else:
             log.warning("%s: no images, so no class", folder)
@@ -133,6 +138,11 @@ def _files(path: Path) -> dict[str, list[Path]]:
             f"{path} holds no images by class; wanted: {path}/<class>/<image>{_strays(path)}"
         )
     return found
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """The images under a folder in order; none if there is no such folder."""
+    return sorted(file for file in folder.rglob("*") if is_image(file))
 
 
 def _strays(path: Path) -> str:

@@ -16,7 +16,7 @@ class Images:
         pixels: `(N, C, H, W)`, C of 1 or 3: uint8, or float32 in units where black is 0 and white
             1. Floats may lie outside, where noise was added that is not clipped; a data set as
             published is uint8.
-        labels: int64 `(N,)`, positions in the data set's `classes`.
+        labels: int64 `(N,)`, positions in the data set's `classes`; -1 where there is none.
     """
 
     pixels: Tensor
@@ -38,12 +38,17 @@ class Images:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set as published: a training part, a test part and the names of its classes."""
+    """A data set as published: a training part, a test part and the names of its classes.
+
+    Attributes:
+        unlabelled: images of no known class, for training; None where there are none.
+    """
 
     name: str
     classes: tuple[str, ...]
     train: Images
     test: Images
+    unlabelled: Images | None = None
 
     def __post_init__(self) -> None:
         if not self.train.pixels.dtype == self.test.pixels.dtype == torch.uint8:

@@ -48,7 +48,8 @@ class Prepared:
         corrupt_evaluation: False: `corrupt` is for training batches alone.
         weighted: an epoch draws its images with replacement, every class as often.
         pool: `(N, C, H, W)`, the pixels that images without a label are drawn from: those of the
-            whole training part, before it loses labels, is balanced or copied.
+            whole training part, before it loses labels, is balanced or copied, and of the images
+            that never had one.
     """
 
     name: str
@@ -121,14 +122,18 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
     lines = ("prepare", "prepare_test", "augment", "corrupt", "view")
     steps = {name: _pipeline(f"data.{name}", getattr(settings, name)) for name in lines}
     dataset = of_classes(dataset, settings.classes)
-    train, test = dataset.train, dataset.test
-    if settings.channels is not None:
-        train, test = (with_channels(part, settings.channels) for part in (train, test))
-    if (static := steps["prepare"]) is not None:
-        train, test = (
-            transformed(part, static, streams.generator("noise", "prepare", name))
-            for name, part in (("train", train), ("test", test))
-        )
+
+    def prepared_part(name: str, part: Images) -> Images:
+        if settings.channels is not None:
+            part = with_channels(part, settings.channels)
+        if (static := steps["prepare"]) is not None:
+            part = transformed(part, static, streams.generator("noise", "prepare", name))
+        return part
+
+    train, test = (prepared_part(name, getattr(dataset, name)) for name in ("train", "test"))
+    unlabelled = dataset.unlabelled
+    if unlabelled is not None:
+        unlabelled = prepared_part("unlabelled", unlabelled)
     published_train = train.pixels
     if (static := steps["prepare_test"]) is not None:
         test = transformed(test, static, streams.generator("noise", "prepare_test"))
@@ -137,7 +142,7 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
     validation = None
     if settings.validation > 0:
         train, validation = split(train, settings.validation, streams.generator("split"))
-    pool = train.pixels
+    pool = train.pixels if unlabelled is None else torch.cat([train.pixels, unlabelled.pixels])
     if (labels := settings.labels_per_class) is not None:
         most = long_tail(labels, settings.imbalance, len(dataset.classes))
         train = train.take(subset(train.labels, most, streams.generator("subset", "labels")))

@@ -44,7 +44,7 @@ def of_classes(dataset: DataSet, wanted: tuple[str, ...]) -> DataSet:
         chosen = (labels >= 0).nonzero().flatten()
         return Images(images.pixels[chosen], labels[chosen])
 
-    return DataSet(dataset.name, names, kept(dataset.train), kept(dataset.test))
+    return DataSet(dataset.name, names, kept(dataset.train), kept(dataset.test), dataset.unlabelled)
 
 
 def most_of_each(

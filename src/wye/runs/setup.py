@@ -65,6 +65,14 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
     features = build_features(recipe, data) if weighted else None
     setup = Setup(recipe, data, network, streams, features)
     _warn(setup)
+    if (extra := dataset.unlabelled) and not any(
+        phase.train.unlabelled for phase in recipe.resolved_phases()
+    ):
+        logger.info(
+            "%d images without a label are not used; train.unlabelled=64, say, lets the decoder"
+            " learn from so many more a step",
+            len(extra),
+        )
     for phase in recipe.resolved_phases():
         _rehearse(setup, phase)
     freeze(network, ())
