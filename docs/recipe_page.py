@@ -25,6 +25,7 @@ from wye.recipe.schema import (
     TrainSettings,
     TransferSettings,
 )
+from wye.recipe.settings import Settings
 from wye.studies.load import normalized
 from wye.wording import written
 
@@ -40,7 +41,7 @@ phases:
   - {name: classifier, epochs: 6, loss: {beta: 0}, lr: 0.01, freeze: [encoder]}
 """
 
-PARTS: dict[str, type[BaseModel]] = {
+PARTS: dict[str, type[Settings]] = {
     "data": DataSettings,
     "network": NetworkSettings,
     "loss": LossSettings,
@@ -158,7 +159,7 @@ def _default(name: str, value: Any) -> str:
     return f"`{name}`" if value is None else f"`{name}: {_plain(value)}`"
 
 
-def _settings(model: type[BaseModel]) -> str:
+def _settings(model: type[Settings]) -> str:
     """A table of a model's settings."""
     schema = model.model_json_schema()
     rows = []
@@ -171,7 +172,7 @@ def _settings(model: type[BaseModel]) -> str:
             shown = "" if not isinstance(default, ScheduleSettings) else f"`{default.kind}`"
         else:
             shown = f"`{_plain(default)}`"
-        rows.append((f"`{name}`", _type(entry), shown, cell(field.description or "")))
+        rows.append((f"`{name}`", _type(entry), shown, cell(model.meanings()[name])))
     return table(("setting", "type", "default", "meaning"), rows)
 
 

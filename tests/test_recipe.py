@@ -13,6 +13,7 @@ from wye.recipe import Recipe, recipe_from_row, resolve
 from wye.recipe.explain import model_of
 from wye.recipe.overrides import nest, parse_overrides
 from wye.recipe.resolve import FOLDER_ROW
+from wye.recipe.settings import Settings
 from wye.studies import load_study, row_names, row_settings, studies
 
 ROWS = row_names()
@@ -396,8 +397,9 @@ def test_a_cosine_schedule_has_its_own_settings() -> None:
 def test_every_setting_says_what_it_is() -> None:
     models: list[type[BaseModel]] = [Recipe]
     for model in models:
-        for name, field in model.model_fields.items():
-            assert field.description, f"{model.__name__}.{name}"
+        assert issubclass(model, Settings)
+        assert set(model.meanings()) == set(model.model_fields), model.__name__
+        for field in model.model_fields.values():
             inner = model_of(field)
             models += [inner] if inner and inner not in models else []
     assert len(models) >= 9

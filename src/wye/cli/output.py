@@ -57,12 +57,13 @@ def print_table(
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, justify in columns:
         table.add_column(heading, justify="right" if justify == "right" else "left")
     for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
+        table.add_row(*map(Text, row))
     # In a file or a pipe there is no edge of a window to fold the cells at.
     console = Console() if sys.stdout.isatty() else Console(width=200)
     with console.capture() as captured:

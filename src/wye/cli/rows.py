@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wye.cli.output import Json, figure, print_json, print_table, printed_figure
+
+if TYPE_CHECKING:
+    from wye.studies.grid import Grid
 
 Overrides = Annotated[
     list[str] | None,
@@ -67,6 +70,8 @@ def list_rows(
     columns += [("metric", "left"), ("published", "right"), ("measured", "right")]
     lines = []
     for recipe in recipes:
+        if recipe.factors and study is None:
+            continue  # hundreds of them; the lines below name them
         figures = measured.get(recipe.row, {})
         names = list(dict.fromkeys([*recipe.printed(), *_worth_showing(figures)]))
         for index, name in enumerate(names or [""]):
@@ -80,6 +85,17 @@ def list_rows(
                 )
             )
     print_table(columns, lines)
+    if study is None:
+        for name, entry in known.items():
+            if grids := entry.grids:
+                count = sum(len(grid.rows()) for grid in grids)
+                print(f"and {count} rows of {name} by {_factors(grids[0])}: wye list {name}")
+
+
+def _factors(grid: Grid) -> str:
+    """`arm, labels and balance`."""
+    *names, last = grid.factors
+    return f"{', '.join(names)} and {last}" if names else last
 
 
 def _worth_showing(measured: dict[str, Any]) -> list[str]:
