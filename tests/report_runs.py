@@ -9,8 +9,13 @@ from typing import Any
 
 import torch
 
+from wye.evidence.claims import Claim, Finding
+from wye.evidence.verdict import Verdict
+from wye.recipe import recipe_from_row
+from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe
-from wye.report.page import render
+from wye.report.site import render
+from wye.runs.folder import RunFolder
 
 HOSTILE = "<script>alert('x')</script>&\"'"
 CLASSES = ("cat", "dog", "ship")
@@ -56,7 +61,7 @@ def epochs(count: int, terms: tuple[str, ...] = ("loss", "accuracy"), test: bool
 
 def make_run(
     tmp_path: Path,
-    row: str = "joint/v4-l2",
+    row: str = "own/v4-l2",
     *,
     seed: int = 0,
     accuracy: float | None = 0.8534,
@@ -110,6 +115,36 @@ def make_run(
     return FakeRun(path, made, result if finished else None, lines, environment)
 
 
+def study_run(
+    tmp_path: Path,
+    row: str = "joint/v4-l2",
+    protocol: str = "paper",
+    *,
+    seed: int = 0,
+    accuracy: float = 0.8534,
+    finished: bool = True,
+    **settings: Any,
+) -> FakeRun:
+    """A run of a study's row as the row is under a protocol, but for `settings`."""
+    recipe = with_overrides(recipe_from_row(row, protocol).model_dump(), settings)
+    made = make_run(tmp_path, row, seed=seed, accuracy=accuracy, finished=finished)
+    path = tmp_path / protocol / row / f"seed-{seed}"
+    recipe = recipe.model_copy(update={"seed": seed})
+    return FakeRun(path, recipe, made.result, made.metrics, made.environment)
+
+
+def in_folder(run: FakeRun, path: Path) -> Path:
+    """Write a run as a folder has it."""
+    path.mkdir(parents=True)
+    folder = RunFolder(path)
+    folder.write_recipe(run.recipe)
+    folder.write_metrics(run.metrics)
+    folder.write_json("environment.json", run.environment)
+    if run.result is not None:
+        folder.write_json("result.json", run.result)
+    return path
+
+
 def images(channels: int = 3, count: int = 10, side: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(0)
     shape = (count, channels, side, side)
@@ -160,9 +195,48 @@ class Page(HTMLParser):
         lines = [[" ".join(cell.split()) for cell in line] for line in self.tables[table]]
         return next(line for line in lines if line and line[0].startswith(start))
 
+    def ids(self) -> set[str]:
+        return {str(attributes["id"]) for _, attributes in self.elements if "id" in attributes}
+
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
 
 def page_of(*runs: FakeRun) -> Page:
-    return Page(render(runs))
+    """The page with the rows of `runs`, which are of one study or of none."""
+    site = render(runs)
+    [name] = [name for name in site if name != "index.html"] or ["index.html"]
+    return Page(site[name])
+
+
+def links_of(page: Page) -> set[str]:
+    return {str(attributes["href"]) for attributes in page.all("a")}
+
+
+def finding(name: str, verdict: Verdict = "supported", **known: Any) -> Finding:
+    """A finding about a claim of study `joint`."""
+    about = {"id": name, "says": f"What {name} says.", "where": "S0 1.9", "metric": "accuracy"}
+    about |= {key: known.pop(key) for key in list(known) if key in Claim.model_fields}
+    claim = Claim.model_validate(about)
+    found = {
+        "n": 3, "effect": 0.02, "low": 0.01, "high": 0.03, "p": 0.012, "p_corrected": 0.04,
+        "verdict_corrected": verdict, "runs_needed": None, "protocol": "paper", "seeds": (0, 1, 2),
+    }  # fmt: skip
+    return Finding(claim=claim, verdict=verdict, unit=claim.unit, **{**found, **known})
+
+
+def findings() -> list[Finding]:
+    """One of each kind of claim and each verdict."""
+    pair = {"higher": ["joint/v4-l2"], "lower": ["joint/v1"]}
+    return [
+        finding("C1", published=0.015, **pair),
+        finding("C2", "refuted", same=[["joint/v4-l2", "joint/v1"]], margin=0.005,
+                verdict_corrected="undecided"),
+        finding("C3", "undecided", low=-0.3, high=0.34, runs_needed=4000, margin=0.01, **pair),
+        finding("C4", row="joint/v4-l2", range=(0.84, 0.87), effect=0.855, low=0.85, high=0.86,
+                p=None, p_corrected=None),
+        finding("C5", "not run", n=0, effect=None, low=None, high=None, p=None, p_corrected=None,
+                **pair),
+        finding("C6", "undecided", n=1, low=None, high=None, p=None, p_corrected=None,
+                runs_needed=12, says=HOSTILE, **pair),
+    ]  # fmt: skip

@@ -13,8 +13,8 @@ import wye
 
 PACKAGE = Path(wye.__file__).parent
 
-# study file > recipe > data > network > training > evaluation > runs > evidence > report, on
-# common ground, under the Python interface and the command line.
+# study file > recipe > data > network > training > evaluation > runs > series > evidence >
+# report, on common ground, under the Python interface and the command line.
 STAGES = [
     {"__init__", "wording", "errors", "files", "machine", "metrics"},
     {"registry", "streams"},
@@ -26,6 +26,7 @@ STAGES = [
     {"training"},
     {"evaluation"},
     {"runs"},
+    {"series"},
     {"evidence"},
     {"report"},
     {"api"},

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_runs import HOSTILE, Page, epochs, images, make_run, page_of
+from report_runs import HOSTILE, Page, epochs, images, make_run, page_of, study_run
 
 from wye.errors import MachineError, UsageError
-from wye.report import draw_run_figures
-from wye.report.page import write_report
-from wye.report.rows import group, overrides
+from wye.report import draw_run_figures, write_report
+from wye.report.grouping import group
+from wye.report.rows import overrides
 
 
 def test_one_seed(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path))
-    line = page.line(0, "joint/v4-l2")
-    assert line[:6] == ["joint/v4-l2", "S0-25", "cifar10", "85.69", "85.34 (1)", "−0.35"]
+    line = page.line(0, "own/v4-l2")
+    assert line[:6] == ["own/v4-l2", "S0-25", "cifar10", "85.69", "85.34 (1)", "−0.35"]
     assert line[7:] == ["32.32", "32.00 (1)", "−0.32", "670,797", "812", "2,461"]
     assert page.line(1, "MSE") == ["MSE", "–", "0.000690 (1)", "–"]
     assert page.line(1, "Accuracy")[3] == "−0.35 points"
     for expected in ("2026-11-23", "Xeon, 2 cores, 15.6 GB", "2.13.0+cpu", "3f9c1ab2d4e5+",
-                     "wye train joint/v4-l2 --seed 0", "8,192 / 3,072 = 2.67", "2.00 dB above",
+                     "wye train own/v4-l2 --seed 0", "8,192 / 3,072 = 2.67", "2.00 dB above",
                      "C'(32) > C(32)"):  # fmt: skip
         assert expected in page.text
 
@@ -31,22 +31,22 @@ def test_one_seed(tmp_path: Path) -> None:
 def test_seeds_are_one_line(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, seed=seed, accuracy=a) for seed, a in ((2, 0.87), (0, 0.85))]
     page = page_of(*runs)
-    assert page.line(0, "joint/v4-l2")[4:6] == ["86.00 ± 1.41 (2)", "+0.31"]
+    assert page.line(0, "own/v4-l2")[4:6] == ["86.00 ± 1.41 (2)", "+0.31"]
     assert [len(t) for t in page.tables[:1]] == [3]
     assert "One thin line a seed" in page.text
-    assert page.text.count("wye train joint/v4-l2 --seed") == 2
+    assert page.text.count("wye train own/v4-l2 --seed") == 2
     assert group(runs)[0].lead.recipe.seed == 0
 
 
 def test_other_data_gets_no_difference(tmp_path: Path) -> None:
-    command = "/usr/bin/wye train joint/v4-l2 data=shapes --seed 0"
+    command = "/usr/bin/wye train own/v4-l2 data=shapes --seed 0"
     page = page_of(make_run(tmp_path, data={"name": "shapes"}, command=command))
-    line = page.line(0, "joint/v4-l2")
-    assert line[0] == "joint/v4-l2data=shapes"
+    line = page.line(0, "own/v4-l2")
+    assert line[0] == "own/v4-l2data=shapes"
     assert line[2] == "shapesnot cifar10"
     assert (line[3], line[5]) == ("85.69", "–")
     assert "Measured on shapes; the published numbers belong to cifar10" in page.text
-    assert "wye train joint/v4-l2 data=shapes --seed 0" in page.text
+    assert "wye train own/v4-l2 data=shapes --seed 0" in page.text
     assert "/usr/bin" not in page.text
 
 
@@ -60,7 +60,7 @@ def test_variants_of_a_row_stay_apart(tmp_path: Path) -> None:
 
 def test_nothing_published_is_not_called_foreign(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path, data={"name": "shapes"}, published={}))
-    assert page.line(0, "joint/v4-l2")[2] == "shapes"
+    assert page.line(0, "own/v4-l2")[2] == "shapes"
     assert "no difference is given" not in page.text.replace("\n", " ")
 
 
@@ -73,7 +73,7 @@ def test_classifier_only(tmp_path: Path) -> None:
 
 def test_decoder_only(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path, accuracy=None, published={"psnr": 31.0}))
-    assert page.line(0, "joint/v4-l2")[3:6] == ["31.00", "32.00 (1)", "+1.00"]
+    assert page.line(0, "own/v4-l2")[3:6] == ["31.00", "32.00 (1)", "+1.00"]
     assert "No confusion matrix: this row has no classifier." in page.text
     assert "Macro F1" not in page.text
 
@@ -81,13 +81,13 @@ def test_decoder_only(tmp_path: Path) -> None:
 def test_unfinished(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path, finished=False))
     assert "Seed 0 is unfinished: 3 epochs so far, no test figures." in page.text
-    assert page.line(0, "joint/v4-l2")[3:6] == ["85.69", "–", "–"]
+    assert page.line(0, "own/v4-l2")[3:6] == ["85.69", "–", "–"]
     assert len(page.all("svg")) == 2
 
 
 def test_unfinished_seed_beside_a_finished_one(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path, seed=0, finished=False), make_run(tmp_path, seed=1))
-    assert page.line(0, "joint/v4-l2")[4] == "85.34 (1)"
+    assert page.line(0, "own/v4-l2")[4] == "85.34 (1)"
     assert "1 of them unfinished" in page.text
 
 
@@ -95,12 +95,12 @@ def test_run_that_was_cut_short_gets_no_difference(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, seed=0), make_run(tmp_path, seed=1, status="truncated")]
     page = page_of(*runs)
     assert "no measurement of this row" in page.text
-    assert page.line(0, "joint/v4-l2cut short")[5] == "–"
+    assert page.line(0, "own/v4-l2cut short")[5] == "–"
 
 
 def test_same_seed_counts_once(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path, accuracy=0.8), make_run(tmp_path, accuracy=0.9))
-    assert page.line(0, "joint/v4-l2")[4] == "80.00 (1)"
+    assert page.line(0, "own/v4-l2")[4] == "80.00 (1)"
     assert "Run more than once: seed 0" in page.text
 
 
@@ -181,11 +181,11 @@ def test_glossary_explains_what_is_shown(tmp_path: Path) -> None:
 
 
 def test_rows_follow_their_sources(tmp_path: Path) -> None:
-    rows = [("joint/b", "S0-10"), ("joint/a", "S0-9"), ("joint/own", None)]
-    runs = [make_run(tmp_path, "practices/x", study="practices", source="S4-01")]
-    runs += [make_run(tmp_path, row, source=source) for row, source in rows]
+    rows = [("own/b", "S0-10"), ("own/a", "S0-9"), ("own/own", None)]
+    runs = [make_run(tmp_path, row, source=source) for row, source in rows]
+    runs += [study_run(tmp_path, row) for row in ("joint/v4-l2", "autoencoders/dense-1")]
     found = [row.recipe.row for row in group(runs)]
-    assert found == ["joint/a", "joint/b", "joint/own", "practices/x"]
+    assert found == ["joint/v4-l2", "autoencoders/dense-1", "own/a", "own/b", "own/own"]
 
 
 def test_many_classes_give_a_list_of_confusions(tmp_path: Path) -> None:
@@ -213,6 +213,6 @@ def test_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_overrides_are_the_words_that_change_the_recipe(tmp_path: Path) -> None:
-    command = 'wye train joint/v1 loss.beta=0 "network.encoder=L(8) > L(4)" seed=3 --out=a=b'
+    command = 'wye train own/v1 loss.beta=0 "network.encoder=L(8) > L(4)" seed=3 --out=a=b'
     found = overrides(make_run(tmp_path, command=command))
     assert found == ["loss.beta=0", "network.encoder=L(8) > L(4)"]

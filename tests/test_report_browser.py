@@ -6,11 +6,12 @@ import base64
 import math
 import re
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import HOSTILE, epochs, images, make_run
+from report_runs import HOSTILE, epochs, findings, images, make_run, study_run
 
 from wye.report import draw_run_figures, write_report
 
@@ -25,6 +26,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+PAGES = ("index.html", "joint.html", "when.html", "own.html", "claims.html")
 
 pytestmark = pytest.mark.browser
 
@@ -47,49 +50,74 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the site is, of everything that a page can have to show."""
     folder = tmp_path_factory.mktemp("report")
     long = "a-name-without-any-place-to-break-it-" * 4
     runs = [make_run(folder, seed=seed, best=0.86, watched=True) for seed in range(3)]
     runs += [
         make_run(folder, HOSTILE + long, notes=[long], title=long, command=f"wye train x={long}"),
-        make_run(folder, "joint/beta0", psnr=None, finished=False),
-        make_run(folder, "joint/shapes", data={"name": "shapes"}),
-        make_run(folder, "joint/corrected", corrected={"accuracy": 0.84, "mse": 0.0007}),
+        make_run(folder, "own/beta0", psnr=None, finished=False),
+        make_run(folder, "own/shapes", data={"name": "shapes"}),
+        make_run(folder, "own/corrected", corrected={"accuracy": 0.84, "mse": 0.0007}),
     ]
-    runs += [make_run(folder, "joint/splits", seed=s, evaluation={"splits": 2}) for s in range(2)]
+    runs += [make_run(folder, "own/splits", seed=s, evaluation={"splits": 2}) for s in range(2)]
     runs[3].metrics = epochs(40, terms=("loss", "classification", "reconstruction", "accuracy"))
     for run in runs:
         if run.recipe.network.decoder != "none":
             draw_run_figures(run, *images())
-    return write_report(runs, folder / "out").as_uri()
+    for protocol in ("paper", "short"):
+        runs += [study_run(folder, protocol=protocol, seed=seed) for seed in range(2)]
+    for arm in ("classifier", "joint", "joint-all", "autoencoder-first", "denoising", "jigsaw"):
+        for labels, corruption in product((10, 50, 5000), ("clean", "blur", "noise")):
+            row = f"when/{arm}-{labels}-{corruption}-even"
+            accuracies = (0.4 + len(arm) / 300, 0.41 + labels / 1e5)
+            runs += [study_run(folder, row, "short", seed=s, accuracy=a)
+                     for s, a in enumerate(accuracies)]  # fmt: skip
+    runs += [
+        study_run(folder, f"when/sweep-{a}-{b}", "short", accuracy=0.5 + int(a) / 50 - int(b) / 60)
+        for a, b in product("13", "01")
+    ]
+    index = write_report(runs, folder / "out", dict.fromkeys(("paper", "short"), findings()))
+    return index.parent.as_uri()
 
 
-def show(browser: Any, address: str, width: int = 1280, scheme: str = "light") -> None:
+def show(browser: Any, address: str, width: int = 1280) -> None:
     """Open the page on a screen of that width."""
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    screen(browser, width)
     browser.get(address)
 
 
-def test_console_is_silent_and_pictures_load(browser: Any, address: str) -> None:
-    show(browser, address)
+def screen(browser: Any, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_console_is_silent(browser: Any, address: str, page: str) -> None:
+    show(browser, f"{address}/{page}")
     assert browser.get_log("browser") == []
+    assert browser.find_element("css selector", "[aria-current]").text
+
+
+def test_pictures_load(browser: Any, address: str) -> None:
+    show(browser, f"{address}/own.html")
     widths = browser.execute_script("return [...document.images].map(i => i.naturalWidth)")
     assert len(widths) == 50
     assert min(widths) > 0
 
 
-@pytest.mark.parametrize("width", [320, 390, 800, 1280])
-def test_page_does_not_overflow(browser: Any, address: str, width: int) -> None:
-    show(browser, address, width)
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    outside = browser.execute_script(
-        """return [...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, .skip')
-        && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
-    )
-    assert outside == []
+@pytest.mark.parametrize("page", PAGES)
+def test_page_does_not_overflow(browser: Any, address: str, page: str) -> None:
+    show(browser, f"{address}/{page}", 360)
+    for width in (360, 320, 800, 1280):
+        screen(browser, width)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        outside = browser.execute_script(
+            """return [...document.querySelectorAll('body *')].filter(e =>
+            !e.closest('.scroll, .skip') && e.getBoundingClientRect().right > innerWidth + 1)
+            .map(e => e.outerHTML.slice(0, 80))"""
+        )
+        assert outside == []
 
 
 def test_ordinary_summary_fits_a_desk(browser: Any, tmp_path: Path) -> None:
@@ -101,12 +129,13 @@ def test_ordinary_summary_fits_a_desk(browser: Any, tmp_path: Path) -> None:
     assert max(browser.execute_script(hidden)) == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_contrast(browser: Any, address: str, scheme: str) -> None:
-    show(browser, address, scheme=scheme)
-    # A cell's own shade is translucent, so every ground from the page to the element is laid on.
-    found = browser.execute_script(
-        """return [...document.querySelectorAll('p, a, th, td, dt, dd, li, code, span, figcaption,'
+def test_link_into_a_fold_opens_it(browser: Any, address: str) -> None:
+    show(browser, f"{address}/when.html#row-when-joint-50-blur-even-short")
+    opened = "return [...document.querySelectorAll('details.fold[open] h2')].map(e => e.innerText)"
+    assert browser.execute_script(opened) == ["when/joint-50-blur-even"]
+
+
+TEXTS = """return [...document.querySelectorAll('p, a, th, td, dt, dd, li, code, span, figcaption,'
         + 'caption, h1, h2, h3, svg text')].filter(e => e.textContent.trim()).map(e => {
           const style = getComputedStyle(e), grounds = [];
           for (let at = e; at; at = at.parentElement)
@@ -114,20 +143,32 @@ def test_text_has_contrast(browser: Any, address: str, scheme: str) -> None:
           return [e instanceof SVGElement ? style.fill : style.color, grounds,
                   e.tagName + '.' + e.getAttribute('class') + ': ' + e.textContent.slice(0, 30)];
         })"""
-    )
-    assert len(found) > 100
-    grounds = {tuple(ground) for _, ground, _ in found}
-    assert (luminance(blend(max(grounds, key=len)[:2])) < 0.05) == (scheme == "dark")
-    weak = [(round(contrast(color, ground), 2), name) for color, ground, name in found
-            if contrast(color, ground) < 4.5]  # fmt: skip
-    assert weak == []
+"""Of each text: its colour, the grounds under it, what it is. A cell's own shade is translucent, so
+every ground from the page to the element is laid on."""
 
 
-def test_print_keeps_tables_and_pictures_whole(browser: Any, address: str) -> None:
-    show(browser, address, width=680)  # the text width of A4
+@pytest.mark.parametrize("page", PAGES)
+def test_text_has_contrast(browser: Any, address: str, page: str) -> None:
+    show(browser, f"{address}/{page}")
+    for scheme in ("dark", "light"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        found = browser.execute_script(TEXTS)
+        assert len(found) > 50
+        grounds = {tuple(ground) for _, ground, _ in found}
+        assert (luminance(blend(max(grounds, key=len)[:2])) < 0.05) == (scheme == "dark")
+        weak = [(round(contrast(color, ground), 2), name) for color, ground, name in found
+                if contrast(color, ground) < 4.5]  # fmt: skip
+        assert weak == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_print_keeps_tables_and_pictures_whole(browser: Any, address: str, page: str) -> None:
+    show(browser, f"{address}/{page}", width=680)  # the text width of A4
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     cut = browser.execute_script(
-        """return [...document.querySelectorAll('figure, figure img, figure svg, table.metrics')]
+        """return [...document.querySelectorAll('figure, figure img, figure svg, table.metrics,'
+        + 'table.claims, table.gain-table')]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1).length"""
     )
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")

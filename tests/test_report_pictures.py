@@ -53,7 +53,7 @@ def test_run_figures(tmp_path: Path) -> None:
     assert [path.name for path in written] == ["curves.svg", "confusion.svg", "gallery.png"]
     for path in written[:2]:
         ET.parse(path)
-    bare = make_run(tmp_path, "joint/bare", accuracy=None, psnr=1.0, finished=False)
+    bare = make_run(tmp_path, "own/bare", accuracy=None, psnr=1.0, finished=False)
     bare.metrics = []
     assert draw_run_figures(bare) == []
 

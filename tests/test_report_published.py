@@ -7,7 +7,7 @@ from pathlib import Path
 from report_runs import make_run, page_of
 
 from wye.metrics import METRICS, metric, number, spread
-from wye.report.rows import group
+from wye.report.grouping import group
 
 
 def test_corrected_stands_beside_published_and_is_compared_with(tmp_path: Path) -> None:
@@ -69,17 +69,18 @@ def test_table_of_a_study_has_the_columns_that_it_needs(tmp_path: Path) -> None:
     assert judged.result is not None
     judged.result["test"]["judge_accuracy"] = 0.4658
     judged.result["judge"] = "wye/quick"
-    page = page_of(make_run(tmp_path, psnr=None, published={"accuracy": 0.8569}), judged)
-    assert page.line(0, "joint/v4-l2")[3:6] == ["85.69", "85.34 (1)", "−0.35"]
+    page = page_of(make_run(tmp_path, psnr=None, published={"accuracy": 0.8569}))
+    assert page.line(0, "own/v4-l2")[3:6] == ["85.69", "85.34 (1)", "−0.35"]
     assert "PSNR dB" not in page.tables[0][0]
-    assert page.line(1, "practices/")[3:7] == ["45.58", "46.58 (1)", "+1.00", "32.00 (1)"]
-    assert page.tables[1][0][3:5] == ["Judge accuracy %", "PSNR dB"]
+    page = page_of(judged)
+    assert page.line(0, "practices/")[3:7] == ["45.58", "46.58 (1)", "+1.00", "32.00 (1)"]
+    assert page.tables[0][0][3:5] == ["Judge accuracy %", "PSNR dB"]
     assert "corrected" not in page.text
 
 
 def test_corrected_figure_of_the_summary_moves_the_seeds(tmp_path: Path) -> None:
     page = page_of(make_run(tmp_path, corrected={"accuracy": 0.8434}))
-    line = page.line(0, "joint/v4-l2")
+    line = page.line(0, "own/v4-l2")
     assert line[3:6] == ["85.69 84.34 corrected", "85.34 (1)", "+1.00"]
     [strip] = [svg for svg in page.all("svg") if svg.get("class") == "strip"]
     assert str(strip["aria-label"]).endswith(": 1.00")

@@ -62,7 +62,9 @@ def test_a_run_folder_holds_what_it_should(run: Run) -> None:
         "model.safetensors",
         "best.safetensors",
         "config.json",
+        "predictions.safetensors",
         "last.ckpt",
+        "journal.jsonl",
         "figures",
     }
     assert {path.name for path in run.folder.figures.iterdir()} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
 from wye.report.figures import draw_run_figures
 from wye.runs.carry_out import Observe, carry_out
-from wye.runs.folder import Run, RunFolder, default_folder
+from wye.runs.folder import RUNS, Run, RunFolder, default_folder
 from wye.runs.model import Model
 from wye.runs.setup import set_up
 from wye.studies.merging import merge
@@ -78,10 +79,12 @@ def train_recipe(
     max_steps: int | None = None,
     observe: Observe | None = None,
     command: str = "",
+    root: Path = RUNS,
+    changed: Mapping[str, Any] | None = None,
 ) -> Run:
     """Carry out a recipe and draw the run's figures. See `train` and `carry_out`."""
     keep_freed_memory()
-    folder = RunFolder(out or default_folder(recipe))
+    folder = RunFolder(out or default_folder(recipe, root))
     run = carry_out(
         recipe,
         folder,
@@ -90,13 +93,15 @@ def train_recipe(
         max_steps=max_steps,
         observe=observe,
         command=command,
+        root=root,
+        changed=changed,
     )
-    if not _drawn(run):
+    if not drawn(run):
         draw_figures(run)
     return run
 
 
-def _drawn(run: Run) -> bool:
+def drawn(run: Run) -> bool:
     """Whether every figure of a finished run is there; a killed process may have left some."""
     test = run.result["test"] if run.result else {}
     wanted = {

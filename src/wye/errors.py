@@ -21,3 +21,16 @@ class MachineError(WyeError):
 
 class TrainingError(WyeError):
     """Training went wrong by itself: the loss is no number any more."""
+
+
+def told(error: BaseException) -> str:
+    """A failure in words, without the kind of it where the words are ours."""
+    if isinstance(error, WyeError):
+        return str(error)
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return f"{error.filename}: {reason}" if error.filename else reason
+    if isinstance(error, MemoryError):
+        return "out of memory; a smaller train.batch_size or network needs less"
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"

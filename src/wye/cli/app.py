@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 import wye
-from wye.cli import data, find_lr, outputs, reporting, rows, training
-from wye.errors import WyeError
+from wye.cli import claims, compare, data, find_lr, outputs, reporting, rows, study, training
+from wye.errors import WyeError, told
 
 app = typer.Typer(
     name="wye",
@@ -25,8 +25,11 @@ app = typer.Typer(
 )
 rows.add_to(app)
 training.add_to(app)
+study.add_to(app)
 find_lr.add_to(app)
 outputs.add_to(app)
+compare.add_to(app)
+claims.add_to(app)
 reporting.add_to(app)
 app.add_typer(data.app, name="data", help="Data sets: list, fetch, check, show.")
 
@@ -68,14 +71,5 @@ def main() -> None:
     except (WyeError, OSError, MemoryError) as error:
         if debug:
             raise
-        print(f"wye: {_message(error)}", file=sys.stderr)
+        print(f"wye: {told(error)}", file=sys.stderr)
         sys.exit(error.exit_status if isinstance(error, WyeError) else 1)
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, OSError):
-        reason = error.strerror or str(error) or type(error).__name__
-        return f"{error.filename}: {reason}" if error.filename else reason
-    if isinstance(error, MemoryError):
-        return "out of memory; a smaller train.batch_size or network needs less"
-    return str(error)

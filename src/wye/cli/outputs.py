@@ -43,7 +43,7 @@ def evaluate(run: RunPath, weights: Weights = "selected", json: Json = False) ->
     setup = set_up(opened.recipe, weighted=False)
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(opened.environment.get("precision", "fp32"))
-    figures = measured_part(setup, setup.network, setup.data, "test", precision, judge)
+    figures = measured_part(setup, setup.network, setup.data, "test", precision, judge).figures
     if json:
         print_json({"row": opened.recipe.row, "weights": weights, "test": figures})
         return

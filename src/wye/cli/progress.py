@@ -98,7 +98,7 @@ class Progress:
             "batches": steps,
             "terms": terms,
             "rate": f"{rate:,.0f}",
-            "left": _clock(left),
+            "left": clock(left),
         }
         if self.task is None:
             self.task = self.bar.add_task("", total=1.0, **fields)
@@ -142,7 +142,7 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.2f}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -21,14 +21,23 @@ def report(
     runs: Annotated[
         list[Path] | None, typer.Argument(help="Run folders, or folders that hold some.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("report"),
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("report"),
 ) -> None:
-    """Write one page: published, measured, difference; curves, galleries, confusion matrices."""
+    """A site: published, measured, difference; the claims; curves, galleries, confusions."""
+    from wye.evidence.claims import findings
+    from wye.evidence.collect import Runs, runs_by_row
+    from wye.recipe.resolve import PROTOCOLS
     from wye.report import write_report
     from wye.runs.folder import find_runs
 
-    found = [run for root in runs or [Path("runs")] for run in find_runs(root)]
-    print(write_report([run for run in found if _sound(run)], out))
+    roots = runs or [Path("runs")]
+    found = [run for root in roots for run in find_runs(root) if _sound(run)]
+    collected: Runs = {}
+    for root in roots:
+        for row, repeats in runs_by_row(root).items():
+            collected[row] = {**repeats, **collected.get(row, {})}
+    claims = {protocol: findings(collected, protocol) for protocol in PROTOCOLS}
+    print(write_report(found, out, claims))
 
 
 def _sound(run: Run) -> bool:
@@ -38,6 +47,6 @@ def _sound(run: Run) -> bool:
     try:
         run.recipe, run.result, run.metrics, run.environment  # noqa: B018
     except WyeError as error:
-        logging.getLogger("wye").warning("left out of the report: %s", error)
+        logging.getLogger("wye").warning("left out of the report: %s: %s", run.path, error)
         return False
     return True

@@ -62,7 +62,7 @@ def train(
     runs = []
     for index in range(count):
         one = recipe.model_copy(update={"seed": recipe.seed + index})
-        command = _command(row, overrides or [], one.seed, protocol, max_steps)
+        command = command_of(row, overrides or [], one.seed, protocol, max_steps)
         place = out / f"seed-{one.seed}" if out is not None and splits else out
         run = _carry_out(one, command, place, device, resume, max_steps)
         if not json:
@@ -132,7 +132,7 @@ def _print_splits(runs: list[Run], json: bool) -> None:
     print_table(columns, lines, title=f"{runs[0].recipe.row}, {len(runs)} random splits")
 
 
-def _command(
+def command_of(
     row: str, overrides: list[str], seed: int, protocol: str, max_steps: int | None
 ) -> str:
     """The command that repeats this run somewhere else."""

@@ -1,5 +1,5 @@
 """Evaluation: what a trained network gets right, and how well it rebuilds images."""
 
-from wye.evaluation.measure import Answer, answers, measure
+from wye.evaluation.measure import Answer, Measurement, answers, measure
 
-__all__ = ["Answer", "answers", "measure"]
+__all__ = ["Answer", "Measurement", "answers", "measure"]

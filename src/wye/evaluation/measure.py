@@ -25,6 +25,22 @@ from wye.network.build import Network
 from wye.streams import Streams
 from wye.training.precision import multiplying_in
 
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a part of the data says of a network.
+
+    Attributes:
+        figures: those of `result.json`.
+        labels: int64 `(N,)` on the CPU, the images in their order; None without a classifier.
+        predicted: the class that each was given, likewise.
+    """
+
+    figures: dict[str, Any]
+    labels: Tensor | None = None
+    predicted: Tensor | None = None
+
+
 Judge = Callable[[Tensor], Tensor]
 """The class `(N,)` that a classifier gives images `(N, C, H, W)` in [0, 1]."""
 
@@ -91,8 +107,8 @@ def measure(
     mirror_views: bool = False,
     judge: Judge | None = None,
     ssim_range2: bool = False,
-) -> dict[str, Any]:
-    """The figures of `result.json` for one part of the data.
+) -> Measurement:
+    """The figures of `result.json` for one part of the data, and the class each image was given.
 
     Accuracy, balanced accuracy, macro F1, the report by class and the confusion matrix where there
     is a classifier; MSE, MAE, PSNR (dB, mean over images) and SSIM on [0, 1] where there is a
@@ -107,15 +123,15 @@ def measure(
     """
     images = data.test if part == "test" else data.validation
     assert images is not None
-    counts: Tensor | None = None
+    given: list[tuple[Tensor, Tensor]] = []
+    outputs = 0
     entropy = 0.0
     agreed = 0
     quality = ReconstructionQuality(ssim_range2)
     for answer in answers(network, data, images, part, streams, precision, mirror_views):
         if answer.logits is not None:
-            predicted = answer.logits.argmax(1)
-            matrix = confusion_matrix(answer.labels, predicted, answer.logits.shape[1]).cpu()
-            counts = matrix if counts is None else counts + matrix
+            given.append((answer.labels.cpu(), answer.logits.argmax(1).cpu()))
+            outputs = answer.logits.shape[1]
             entropy += F.cross_entropy(answer.logits, answer.labels, reduction="sum").item()
         if answer.reconstructions is not None:
             quality.update(answer.originals, answer.reconstructions)
@@ -123,7 +139,10 @@ def measure(
             shown = answer.originals if answer.reconstructions is None else answer.reconstructions
             agreed += int((judge(shown) == answer.labels).sum())
     figures: dict[str, Any] = {}
-    if counts is not None:
+    labels = predicted = None
+    if given:
+        labels, predicted = (torch.cat(parts).long() for parts in zip(*given, strict=True))
+        counts = confusion_matrix(labels, predicted, outputs)
         figures = classification_report(*without_spare(counts, data.classes))
         figures["cross_entropy"] = entropy / len(images)
     if judge is not None:
@@ -139,4 +158,4 @@ def measure(
             )
             if optimum is not None:
                 figures["psnr_pca"] = optimum
-    return figures
+    return Measurement(figures, labels, predicted)

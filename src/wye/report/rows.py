@@ -1,23 +1,30 @@
-"""Runs put together: several seeds of one recipe are one row of the report."""
+"""A row of the report: the runs of one recipe, and what they measured."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, cast
 
 from wye.evidence.splits import summary
 from wye.metrics import Spread, figures, ordered, spread
+from wye.recipe import recipe_from_row
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.runs.folder import Run
 
 TRUNCATED = "truncated"
 """Status of a run that a limit on its steps ended: a trial, not a measurement."""
+PAPER, SHORT = "paper", "short"
+"""Standing of runs that are a study's row under that protocol."""
+CHANGED = "changed"
+"""Standing of runs of a study's row with other settings than the row has under any protocol."""
+OWN = "own"
+"""Standing of runs that are of no study's row."""
 TRAINING = {"train_loss", "train_seconds"}
 """Figures of training, which are metrics only where a study published them."""
 
@@ -42,13 +49,16 @@ class Row:
     """The runs of one recipe, one a seed, lowest seed first.
 
     Attributes:
-        anchor: name of the row's section within the page.
+        standing: the protocol under which the runs are a study's row (`paper`, `short`), told by
+            their settings; `changed` if they are it under none, `own` if there is no such row.
+        anchor: name of the row's section within the site.
         repeated: seeds that were run more than once; only the first finished run of each counts.
         apart: the settings in which it differs from rows that would else be named alike.
     """
 
     runs: tuple[RunLike, ...]
-    anchor: str
+    standing: str
+    anchor: str = ""
     repeated: tuple[int, ...] = ()
     apart: tuple[str, ...] = ()
 
@@ -67,14 +77,32 @@ class Row:
         return (self.finished or list(self.runs))[0]
 
     @property
+    def study(self) -> str:
+        """The study that it is a row of; empty if of none."""
+        return "" if self.standing == OWN else self.recipe.row.partition("/")[0]
+
+    @property
+    def typed(self) -> list[str]:
+        """The overrides of the command; none for a row that is as its study has it."""
+        return overrides(self.lead) if self.standing in (CHANGED, OWN) else []
+
+    @property
     def overrides(self) -> list[str]:
         """What was changed in the row: as it was typed, and what tells it from its like."""
-        return [*overrides(self.lead), *self.apart]
+        return [*self.typed, *self.apart]
+
+    @cached_property
+    def protocol(self) -> str:
+        """What a reader must know of how it was run; empty if as published."""
+        if self.standing == SHORT:
+            published = recipe_from_row(self.recipe.row).train.epochs
+            return f"short: {self.recipe.train.epochs} epochs instead of {published}"
+        return "changed settings" if self.standing == CHANGED else ""
 
     @property
     def foreign(self) -> bool:
         """Whether there are published numbers, and they belong to another data set."""
-        return any(value is not None for value in self.published.values()) and not self.comparable
+        return any(value is not None for value in self.published.values()) and not self.at_home
 
     @property
     def published(self) -> dict[str, float | None]:
@@ -87,6 +115,14 @@ class Row:
 
     @property
     def comparable(self) -> bool:
+        """Whether the published numbers are of what these runs did, and on the same data set.
+
+        A study's row must be as published: not shortened, nothing changed.
+        """
+        return self.standing in (PAPER, OWN) and self.at_home
+
+    @property
+    def at_home(self) -> bool:
         """Whether the published numbers were measured on the data set of these runs."""
         home = self.recipe.published_data
         if home is not None:
@@ -175,39 +211,6 @@ def overrides(run: RunLike) -> list[str]:
     return [word for word in found if not word.startswith("seed=")]
 
 
-def group(runs: Sequence[RunLike]) -> list[Row]:
-    """Runs of the same recipe put together; rows ordered by study, source and name."""
-    by_recipe: dict[str, list[RunLike]] = {}
-    for run in runs:
-        by_recipe.setdefault(_identity(run), []).append(run)
-    rows: list[Row] = []
-    anchors: set[str] = set()
-    studies = _study_order(runs)
-    for members in sorted(by_recipe.values(), key=lambda group: _place(group[0].recipe, studies)):
-        first: dict[int, RunLike] = {}
-        for run in sorted(members, key=lambda run: (run.recipe.seed, run.result is None)):
-            first.setdefault(run.recipe.seed, run)
-        seeds = [run.recipe.seed for run in members]
-        repeated = tuple(sorted({seed for seed in seeds if seeds.count(seed) > 1}))
-        anchor = _anchor(members[0].recipe.row, anchors)
-        rows.append(Row(tuple(first.values()), anchor, repeated))
-    return _told_apart(rows)
-
-
-def _told_apart(rows: Sequence[Row]) -> list[Row]:
-    """The rows, those that would be named alike with the settings that they differ in."""
-    alike: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for row in rows:
-        alike.setdefault((row.recipe.row, *row.overrides), []).append(flat(row.recipe))
-    told = []
-    for row in rows:
-        others = alike[(row.recipe.row, *row.overrides)]
-        own = flat(row.recipe)
-        apart = [f"{k}={v}" for k, v in own.items() if any(o.get(k) != v for o in others)]
-        told.append(replace(row, apart=tuple(apart[:4])))
-    return told
-
-
 def flat(recipe: Recipe) -> dict[str, str]:
     """What a recipe sets, flat: dotted key to value as text."""
     found: dict[str, str] = {}
@@ -219,42 +222,5 @@ def flat(recipe: Recipe) -> dict[str, str]:
         else:
             found[key] = "none" if value is None else str(value)
 
-    walk(recipe.model_dump(mode="json", include={"row", *SETTINGS} - {"seed"}), "")
+    walk(recipe.model_dump(mode="json", include={*SETTINGS} - {"seed"}), "")
     return found
-
-
-def _identity(run: RunLike) -> str:
-    """What was set but for the seed: runs that agree in it are repetitions of each other."""
-    truncated = (run.result or {}).get("status") == TRUNCATED
-    return json.dumps([flat(run.recipe), truncated], sort_keys=True)
-
-
-def _natural(source: str | None) -> list[tuple[int, str]]:
-    """A key that puts S0-9 before S0-10 and what has no source last."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", source) if source else ["\U0010ffff"]
-    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
-
-
-def _study_order(runs: Sequence[RunLike]) -> list[str]:
-    """Studies in the order of their first source."""
-    keys: dict[str, tuple[list[tuple[int, str]], str]] = {}
-    for recipe in (run.recipe for run in runs):
-        study = recipe.study or ""
-        place = (_natural(recipe.source), study)
-        keys[study] = min(keys.get(study, place), place)
-    return sorted(keys, key=lambda study: keys[study])
-
-
-def _place(recipe: Recipe, studies: list[str]) -> tuple[int, list[tuple[int, str]], str]:
-    return studies.index(recipe.study or ""), _natural(recipe.source), recipe.row
-
-
-def _anchor(name: str, taken: set[str]) -> str:
-    """A distinct name for a section, made of the letters of the row's name."""
-    stem = "row-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unnamed")
-    anchor, count = stem, 1
-    while anchor in taken:
-        count += 1
-        anchor = f"{stem}-{count}"
-    taken.add(anchor)
-    return anchor

@@ -1,128 +1,42 @@
-"""What the page says, worked out from the rows: plain values for the template to lay out."""
+"""What a row's section says: plain values for the template to lay out."""
 
 from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from itertools import groupby
 from typing import Any
 
-from wye.metrics import METRICS, metric, number, spread
+import yaml
+
+from wye.metrics import number, spread
+from wye.recipe.schema import SETTINGS
 from wye.report import curves, gallery
 from wye.report.figures import heat
-from wye.report.rows import Row, RunLike, command_words, is_number, section
+from wye.report.rows import CHANGED, SHORT, Row, RunLike, command_words, is_number, section
 
 MOST_CLASSES = 20
 """More classes than this make no readable matrix; the commonest confusions are listed instead."""
 
 
-HEADLINES = ("accuracy", "judge_accuracy", "psnr")
-"""Metrics of the summary; a row's section has all of them."""
+def row_section(row: Row, pictures: bool = True) -> dict[str, Any]:
+    """The parts of a row's section; a part that lacks its data is empty and named in `absent`.
 
-
-def page(rows: Sequence[Row]) -> dict[str, Any]:
-    """Everything that the template needs."""
-    runs = [run for row in rows for run in row.runs]
-    finished = sum(len(row.finished) for row in rows)
-    named = {name for row in rows for name in row.metric_names}
-    by_study = groupby(rows, lambda row: row.recipe.study or "no study")
-    return {
-        "rows": rows,
-        "counts": {"rows": len(rows), "runs": len(runs), "unfinished": len(runs) - finished},
-        "where": where(runs),
-        "summaries": [summary(study, list(members)) for study, members in by_study],
-        "corrected": any(name in row.recipe.corrected for row in rows for name in HEADLINES),
-        "sections": [(row, row_section(row)) for row in rows],
-        "glossary": [metric for metric in METRICS.values() if metric.name in named],
-    }
-
-
-def summary(study: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """The table of a study's rows: the columns that they have something to say in."""
-    named = {name for row in rows for name in row.metric_names}
-    shown = [name for name in HEADLINES if name in named]
-    return {
-        "study": study,
-        "rows": rows,
-        "shown": shown,
-        "compared": [name for name in shown if any(r.reference(name) is not None for r in rows)],
-        "several": any(len(row.finished) > 1 for row in rows),
-        "reach": reach(rows),
-    }
-
-
-def where(runs: Iterable[RunLike]) -> list[tuple[str, list[str]]]:
-    """When and on what the runs were made: each fact with its distinct values."""
-    found = [run.environment for run in runs]
-
-    def distinct(key: str, form: str = "{}") -> list[str]:
-        values = (env.get(key) for env in found)
-        return list(
-            dict.fromkeys(form.format(value) for value in values if value not in (None, ""))
-        )
-
-    days = sorted({_day(str(env["started"])) for env in found if env.get("started")})
-    measured = [days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"] if days else []
-    machines = dict.fromkeys(
-        ", ".join(
-            part
-            for part in (
-                str(env.get("processor") or ""),
-                f"{env['cores']} cores" if env.get("cores") else "",
-                f"{env['memory_gb']:g} GB" if is_number(env.get("memory_gb")) else "",
-            )
-            if part
-        )
-        for env in found
-    )
-    facts = [
-        ("Measured", measured),
-        ("Machine", [machine for machine in machines if machine]),
-        ("Device", list(dict.fromkeys(_device(env) for env in found if env.get("device")))),
-        ("Precision", distinct("precision")),
-        ("PyTorch", distinct("torch")),
-        ("Wye", distinct("wye")),
-        ("Commit", distinct("commit")),
-        ("Platform", distinct("platform")),
-        ("Python", distinct("python")),
-    ]
-    return [(label, values) for label, values in facts if values]
-
-
-def _device(environment: Mapping[str, Any]) -> str:
-    """The device with its name, where it isn't the processor."""
-    device, name = str(environment["device"]), str(environment.get("device_name") or "")
-    return device if name in ("", str(environment.get("processor"))) else f"{name} ({device})"
-
-
-def _day(moment: str) -> str:
-    try:
-        return datetime.fromisoformat(moment).date().isoformat()
-    except ValueError:
-        return moment
-
-
-def differences(row: Row) -> list[float]:
-    """Accuracy of each seed less the published one, in points; empty where not comparable."""
-    published = row.reference("accuracy")
-    if published is None or not row.comparable or row.truncated:
-        return []
-    each = [100 * (value - published) for value in row.figures("accuracy")]
-    return [value for value in each if math.isfinite(value)]
-
-
-def reach(rows: Iterable[Row]) -> int:
-    """Half-width in whole points of the strips of differences; 0 where there is none."""
-    largest = max((abs(d) for row in rows for d in differences(row)), default=0.0)
-    return math.ceil(largest)
-
-
-def row_section(row: Row) -> dict[str, Any]:
-    """The parts of a row's section; a part that lacks its data is empty and named in `absent`."""
+    Args:
+        pictures: False leaves out curves, gallery and confusion matrix.
+    """
     network, lead = row.recipe.network, row.lead
     test = section(lead, "test")
+    said = {
+        "facts": facts(row),
+        "commands": list(dict.fromkeys(command(run) for run in row.runs)),
+        "recipe": recipe_text(row),
+        "remarks": remarks(row),
+        "best_split": list(row.best_split().items()),
+        "best_epochs": [f"{epoch:g}" for epoch in row.each("best_on_test", "epoch")],
+    }
+    if not pictures:
+        nothing = ("panels", "parts", "phases", "images", "confusion", "per_class", "absent")
+        return {**said, **dict.fromkeys(nothing, ())}
     histories = [run.metrics for run in row.runs if run.metrics]
     terms = curves.terms_of(histories)
     images = gallery.columns(lead.path / "figures" / "gallery.png")
@@ -139,9 +53,7 @@ def row_section(row: Row) -> dict[str, Any]:
     elif confusion is None and row.finished:
         absent.append("No confusion matrix: the result has none.")
     return {
-        "facts": facts(row),
-        "commands": list(dict.fromkeys(command(run) for run in row.runs)),
-        "remarks": remarks(row),
+        **said,
         "panels": [curves.panel(term, histories) for term in terms],
         "parts": [(part, curves.LABELS[part]) for part in curves.parts_of(histories)],
         "phases": curves.phases_of(max(histories, key=len)) if histories else [],
@@ -149,9 +61,14 @@ def row_section(row: Row) -> dict[str, Any]:
         "confusion": confusion,
         "per_class": list((test.get("per_class") or {}).items()),
         "absent": absent,
-        "best_split": list(row.best_split().items()),
-        "best_epochs": [f"{epoch:g}" for epoch in row.each("best_on_test", "epoch")],
     }
+
+
+def recipe_text(row: Row) -> str:
+    """The row's recipe as YAML, but for what every recipe has unless it says otherwise."""
+    shown = {*SETTINGS} - {"seed"}
+    settings = row.recipe.model_dump(mode="json", include=shown, exclude_defaults=True)
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=88)
 
 
 def facts(row: Row) -> list[tuple[str, str]]:
@@ -205,6 +122,16 @@ def throughput(row: Row) -> str:
 def remarks(row: Row) -> list[str]:
     """What a reader must know of these runs before the numbers."""
     found = []
+    if row.standing == SHORT:
+        found.append(
+            f"Run under the protocol {row.protocol}, with the schedule refitted. The published"
+            " numbers are of the full length, so no difference is given."
+        )
+    elif row.standing == CHANGED and not row.foreign:
+        found.append(
+            "Run with settings that are not the row's, so no difference from the published numbers"
+            " is given."
+        )
     if row.foreign:
         home = row.recipe.published_data or "another data set"
         found.append(
@@ -231,7 +158,9 @@ def command(run: RunLike) -> str:
     """The command that makes `run` again."""
     words = command_words(run)
     if not words:
-        return shlex.join(["wye", "train", run.recipe.row, "--seed", str(run.recipe.seed)])
+        paper = run.recipe.protocol == "paper"
+        under = [] if paper else ["--protocol", run.recipe.protocol]
+        words = ["wye", "train", run.recipe.row, "--seed", str(run.recipe.seed), *under]
     if words[0].replace("\\", "/").endswith(("/wye", "/wye/__main__.py", "/wye.exe")):
         words = ["wye", *words[1:]]
     return shlex.join(words)
@@ -265,13 +194,3 @@ def confusion_of(test: Any) -> dict[str, Any] | None:
 
 def _missing(line: str | None) -> bool:
     return line is None or line.strip() in ("", "none")
-
-
-FILTERS = {
-    "duration": duration,
-    "metric": metric,
-    "number": number,
-    "differences": differences,
-    "throughput": throughput,
-    "spread": spread,
-}

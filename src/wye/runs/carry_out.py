@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from wye.errors import TrainingError, UsageError
 from wye.recipe.schema import Recipe
 from wye.runs.environment import environment
-from wye.runs.folder import Run, RunFolder
+from wye.runs.folder import RUNS, Run, RunFolder
 from wye.runs.needs import needs, same, take_over
 from wye.runs.results import evaluate
 from wye.runs.setup import set_up
@@ -24,6 +24,10 @@ from wye.training.loop import EpochRecord, Observer, Trainer
 from wye.training.precision import channels_last, choose_precision
 
 logger = logging.getLogger("wye")
+
+
+class HeldError(UsageError):
+    """Another process has the run folder."""
 
 
 class RunObserver(Observer, Protocol):
@@ -46,6 +50,8 @@ def carry_out(
     max_steps: int | None = None,
     observe: Observe | None = None,
     command: str = "",
+    root: Path = RUNS,
+    changed: Mapping[str, Any] | None = None,
 ) -> Run:
     """Train and evaluate by a recipe, and keep everything in `folder`.
 
@@ -56,12 +62,17 @@ def carry_out(
         recipe: what to do.
         folder: where; must not hold a run unless `resume`.
         device: where to compute.
-        resume: go on with the run in the folder; a finished one is left as it is.
+        resume: go on with the run in the folder; a finished one is left as it is, and so is one
+            that `max_steps` would not take further.
         max_steps: end training after this many optimiser steps.
         observe: makes what is told of epochs and steps.
         command: how a person would repeat it, for the record.
+        root: the folder of runs where what the recipe needs is looked for, and put.
+        changed: nested settings that were changed in the recipe and shall be in what it needs too;
+            not given, other rows are taken as they stand in their study.
 
     Raises:
+        HeldError: another process has the folder.
         WyeError: the recipe cannot be carried out, or the folder holds a run that is not this one.
         OSError: the folder cannot be written.
 
@@ -69,7 +80,8 @@ def carry_out(
     """
     if max_steps is not None and max_steps < 1:
         raise UsageError(f"max_steps={max_steps}: it should be at least 1")
-    if (finished := _finished(recipe, folder, resume)) is not None:
+    if (finished := finished_run(recipe, folder, resume, max_steps)) is not None:
+        logger.info("%s is finished; nothing to do", folder.path)
         return finished
 
     def others(recipe: Recipe, folder: RunFolder) -> Run:
@@ -81,15 +93,18 @@ def carry_out(
             max_steps=max_steps,
             observe=observe,
             command=f"{command} (needs {recipe.row})" if command else "",
+            root=root,
+            changed=changed,
         )
 
-    with _claimed(folder):
+    with claimed(folder):
         # Another process may have begun, or finished, while this one came to hold the folder.
-        if (finished := _finished(recipe, folder, resume)) is not None:
+        if (finished := finished_run(recipe, folder, resume, max_steps)) is not None:
             return finished
+        folder.journal.note("claimed")
         if folder.holds_run:
             recipe = _same_recipe(recipe, Run(folder.path).recipe, folder)
-        needed = needs(recipe, others, cut=max_steps is not None)
+        needed = needs(recipe, others, max_steps is not None, root, changed)
         clock = time.perf_counter()
         setup = set_up(recipe)
         if needed.start is not None and recipe.transfer is not None:
@@ -128,11 +143,18 @@ def carry_out(
             "total": data_seconds + train_seconds + evaluate_seconds,
         }
         folder.write_json("result.json", result)
+        folder.journal.note("finished", status=result["status"])
     return Run(folder.path)
 
 
-def _finished(recipe: Recipe, folder: RunFolder, resume: bool) -> Run | None:
-    """The run in the folder if it is this one and complete; None if there is something to do."""
+def finished_run(
+    recipe: Recipe, folder: RunFolder, resume: bool = True, max_steps: int | None = None
+) -> Run | None:
+    """The run in the folder if it is this one and finished; None if there is something to do.
+
+    Raises:
+        WyeError: the folder holds another run, or any while `resume` is False; or it is damaged.
+    """
     if not folder.holds_run:
         return None
     if not resume:
@@ -142,15 +164,26 @@ def _finished(recipe: Recipe, folder: RunFolder, resume: bool) -> Run | None:
         )
     stored = Run(folder.path)
     _same_recipe(recipe, stored.recipe, folder)
-    if stored.result is None or stored.result["status"] != "complete":
+    if stored.result is None:
         return None
-    logger.info("%s is finished; nothing to do", folder.path)
-    return stored
+    far = max_steps is not None and stored.result.get("steps", 0) >= max_steps
+    return stored if stored.result["status"] == "complete" or far else None
 
 
 @contextlib.contextmanager
-def _claimed(folder: RunFolder) -> Iterator[None]:
-    """The folder, made and held by this process alone, and cleared if nothing came of the run."""
+def claimed(folder: RunFolder) -> Iterator[None]:
+    """The folder, made and held by this process alone, and cleared if nothing came of the run.
+
+    The system's lock on `.lock` in the folder (flock) ends with the process, however that ends, so
+    a killed process leaves none behind. It holds between machines too, on NFS (version 4, or 3 with
+    its lock daemon) and on parallel file systems mounted with locks; there the server may need a
+    minute or two to notice that a whole machine died. Where a file system has no such locks,
+    filelock warns and writes its holder's name into the file instead; one that a killed process
+    left on another machine must then be removed by hand.
+
+    Raises:
+        HeldError: another process has it.
+    """
     missing = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     folder.path.mkdir(parents=True, exist_ok=True)
     mark = folder.path / ".lock"
@@ -158,7 +191,7 @@ def _claimed(folder: RunFolder) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise UsageError(f"another process is training in {folder.path}") from None
+        raise HeldError(f"another process is training in {folder.path}") from None
     except OSError:
         _clear(folder, missing)
         raise
@@ -166,17 +199,17 @@ def _claimed(folder: RunFolder) -> Iterator[None]:
     try:
         folder.sweep()
         yield
-    except BaseException as error:
-        kept = (folder.path / "last.ckpt").exists()
-        if not kept and not begun:
-            _clear(folder, missing)
-        if kept and isinstance(error, TrainingError):
+    except TrainingError as error:
+        if (folder.path / "last.ckpt").exists():
             raise TrainingError(
                 f"{error}; the epochs before are kept in {folder.path}, which a new run needs"
                 " removed or another --out"
             ) from None
         raise
     finally:
+        left = ("last.ckpt", "result.json")
+        if not begun and not any((folder.path / name).exists() for name in left):
+            _clear(folder, missing)
         mark.unlink(missing_ok=True)
         lock.release()
 
@@ -222,6 +255,7 @@ def _train(
     if checkpoint is not None:
         history = checkpoint.pop("history")
         trainer.restore(checkpoint)
+        folder.journal.note("resumed", epoch=trainer.epochs_done)
         logger.info("resumed after epoch %d", trainer.epochs_done)
     folder.write_metrics(history)
     for record in trainer.epochs():
@@ -234,6 +268,7 @@ def _train(
             folder.write_weights("best.safetensors", trainer.network.state_dict())
         folder.write_checkpoint({**trainer.state(), "history": history})
         folder.write_metrics(history)
+        folder.journal.note("epoch", epoch=record.epoch)
         if observer is not None:
             observer.epoch(record)
     return history

@@ -20,13 +20,15 @@ from wye.errors import MachineError, UsageError
 from wye.files import PARTIAL, write_atomically
 from wye.recipe.overrides import validated
 from wye.recipe.schema import Recipe
+from wye.runs.journal import Journal
+from wye.studies.load import yaml_loader
 
 RUNS = Path("runs")
 
 
-def default_folder(recipe: Recipe) -> Path:
+def default_folder(recipe: Recipe, root: Path = RUNS) -> Path:
     """`runs/<study>/<row>/seed-<n>`, under another protocol `runs/<study>/<row>/short/seed-<n>`."""
-    place = RUNS / recipe.row
+    place = root / recipe.row
     if recipe.protocol != "paper":
         place /= recipe.protocol
     return place / f"seed-{recipe.seed}"
@@ -36,7 +38,9 @@ class RunFolder:
     """The files of one run and their names.
 
     `recipe.yaml`, `environment.json`, `metrics.jsonl`, `result.json`, `model.safetensors` and
-    `config.json`, `best.safetensors`, `last.ckpt`, `figures/`.
+    `config.json`, `predictions.safetensors` (`labels` and `predicted`, int64 `(N,)` of the test
+    images in their order), `best.safetensors`, `last.ckpt`, `journal.jsonl` (see `Journal`),
+    `figures/`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +52,11 @@ class RunFolder:
         return (self.path / "recipe.yaml").exists()
 
     @property
+    def journal(self) -> Journal:
+        """Who worked on the run and when."""
+        return Journal(self.path / "journal.jsonl")
+
+    @property
     def figures(self) -> Path:
         """The folder of pictures."""
         return self.path / "figures"
@@ -55,8 +64,8 @@ class RunFolder:
     def written(self) -> list[Path]:
         """The files that a run may have written, but for its figures."""
         names = ("recipe.yaml", "environment.json", "metrics.jsonl", "result.json", "config.json")
-        weights = ("model.safetensors", "best.safetensors", "last.ckpt")
-        return [self.path / name for name in (*names, *weights)]
+        tensors = ("model.safetensors", "best.safetensors", "predictions.safetensors", "last.ckpt")
+        return [*(self.path / name for name in (*names, *tensors)), self.journal.path]
 
     def sweep(self) -> None:
         """Remove what a killed process left half-written; only for whoever holds the folder."""
@@ -82,6 +91,10 @@ class RunFolder:
         """Write a state dict as safetensors."""
         tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
         write_atomically(self.path / name, safetensors.torch.save(tensors))
+
+    def write_predictions(self, labels: Tensor, predicted: Tensor) -> None:
+        """Write `predictions.safetensors`: true and given class of the test images, `(N,)` each."""
+        self.write_weights("predictions.safetensors", {"labels": labels, "predicted": predicted})
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
         """Write `last.ckpt`."""
@@ -128,7 +141,7 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
-        content = self._read("recipe.yaml", yaml.safe_load)
+        content = self._read("recipe.yaml", lambda text: yaml.load(text, Loader=yaml_loader()))
         if not isinstance(content, dict):
             raise MachineError(f"{self.path / 'recipe.yaml'} is damaged: it holds no recipe")
         return validated(content)
@@ -175,9 +188,25 @@ class Run:
             UsageError: there is no such file, for instance no best epoch without validation.
             MachineError: the file is damaged.
         """
-        path = self.path / {"selected": "model.safetensors", "best": "best.safetensors"}[which]
+        return self._tensors({"selected": "model.safetensors", "best": "best.safetensors"}[which])
+
+    def predictions(self) -> tuple[Tensor, Tensor]:
+        """True and given class of the test images in their order, int64 `(N,)` each.
+
+        Raises:
+            UsageError: there are none: no classifier, or a run of an earlier version.
+            MachineError: the file is damaged.
+        """
+        found = self._tensors("predictions.safetensors")
+        labels, predicted = found.get("labels"), found.get("predicted")
+        if labels is None or predicted is None or labels.shape != predicted.shape:
+            raise MachineError(f"{self.path / 'predictions.safetensors'} is damaged")
+        return labels, predicted
+
+    def _tensors(self, name: str) -> dict[str, Tensor]:
+        path = self.path / name
         if not path.exists():
-            raise UsageError(f"{self.path} has no {path.name}")
+            raise UsageError(f"{self.path} has no {name}")
         try:
             return safetensors.torch.load_file(path)
         except SafetensorError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,10 +16,10 @@ from wye.errors import UsageError, WyeError
 from wye.network.build import Network
 from wye.network.choose import layers_of
 from wye.recipe.overrides import validated
-from wye.recipe.resolve import protocols, recipe_from_row
+from wye.recipe.resolve import protocols, recipe_from_row, resolve
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.registry import suggest
-from wye.runs.folder import Run, RunFolder, default_folder
+from wye.runs.folder import RUNS, Run, RunFolder, default_folder
 from wye.runs.model import Model
 from wye.studies import row_names
 from wye.wording import shown
@@ -49,24 +50,54 @@ class Needs:
     judge: Model | None = None
 
 
-def needs(recipe: Recipe, carry_out: CarryOut, cut: bool) -> Needs:
+def needed_recipes(recipe: Recipe, changed: Mapping[str, Any]) -> list[Recipe]:
+    """The recipes that must be carried out before this one can be; not the run folders it names.
+
+    Args:
+        recipe: of the run that needs something.
+        changed: nested settings that were changed in this recipe and in those it needs.
+
+    Raises:
+        UsageError: what it needs is no recipe for its images.
+    """
+    asked: list[tuple[str, tuple[str, ...]]] = []
+    if recipe.transfer is not None:
+        asked.append((recipe.transfer.row, (*IMAGES, *SUBSET)))
+    if recipe.evaluation.judge not in ("none", SELF):
+        asked.append((recipe.evaluation.judge, IMAGES))
+    rows = row_names()
+    return [_needed(name, recipe, settings, changed) for name, settings in asked if name in rows]
+
+
+def needs(
+    recipe: Recipe,
+    carry_out: CarryOut,
+    cut: bool,
+    root: Path = RUNS,
+    changed: Mapping[str, Any] | None = None,
+) -> Needs:
     """Find what a recipe needs, carrying out what isn't there yet.
 
     Args:
         recipe: of the run that needs something.
         carry_out: carries out a recipe in a folder, or goes on with it there.
         cut: whether training is cut short by a number of steps, and that of the others too.
+        root: the folder of runs where what is needed is looked for.
+        changed: nested settings that were changed in this recipe and shall be in what it needs.
 
     Raises:
         WyeError: another run cannot be carried out; the message says what it is needed for.
     """
+
+    def run(setting: str, name: str, settings: tuple[str, ...]) -> Run:
+        return _run(setting, name, recipe, settings, changed or {}, carry_out, cut, root)
+
     start = judge = None
     if recipe.transfer is not None:
-        settings = (*IMAGES, *SUBSET)
-        start = _run("transfer.row", recipe.transfer.row, recipe, settings, carry_out, cut)
+        start = run("transfer.row", recipe.transfer.row, (*IMAGES, *SUBSET))
     if (name := recipe.evaluation.judge) not in ("none", SELF):
         try:
-            judge = Model.of(_run("evaluation.judge", name, recipe, IMAGES, carry_out, cut))
+            judge = Model.of(run("evaluation.judge", name, IMAGES))
             if judge.network.classifier is None:
                 raise UsageError(f"evaluation.judge: {name} has no classifier")
         except WyeError as error:
@@ -82,8 +113,10 @@ def _run(
     name: str,
     recipe: Recipe,
     settings: tuple[str, ...],
+    changed: Mapping[str, Any],
     carry_out: CarryOut,
     cut: bool,
+    root: Path,
 ) -> Run:
     """The run of the row, or in the folder, that `setting` names."""
     if name not in row_names():
@@ -93,8 +126,8 @@ def _run(
             f"{setting}={shown(name)} is neither a run folder nor a row;"
             f" {suggest(name, row_names())} (`wye list` shows every row)"
         )
-    wanted = _needed(name, recipe, settings)
-    place = _place(wanted, cut)
+    wanted = _needed(name, recipe, settings, changed)
+    place = place_of(wanted, root)
     if (found := _finished(place, cut)) is not None:
         logger.info("%s: taking the run in %s", name, place)
         return found
@@ -102,27 +135,48 @@ def _run(
     return carry_out(wanted, RunFolder(place))
 
 
-def _needed(name: str, recipe: Recipe, settings: tuple[str, ...]) -> Recipe:
+def _needed(
+    name: str, recipe: Recipe, settings: tuple[str, ...], changed: Mapping[str, Any]
+) -> Recipe:
     """The row's recipe, for the images, the seed and the weights of the run that needs it."""
-    row = recipe_from_row(name, recipe.protocol if recipe.protocol in protocols(name) else "paper")
-    changed = {key: getattr(recipe.data, key) for key in settings}
-    if changed["channels"] is None:
-        del changed["channels"]
+    protocol = recipe.protocol if recipe.protocol in protocols(name) else "paper"
+    row = resolve(name, dict(changed), protocol) if changed else recipe_from_row(name, protocol)
+    images = {key: getattr(recipe.data, key) for key in settings}
+    if images["channels"] is None:
+        del images["channels"]
     judging = settings == IMAGES
     # One judge for all seeds, so that they are measured alike.
     seeds = {} if judging else {"seed": recipe.seed, "seeds": recipe.seeds}
-    data = {**row.data.model_dump(), **changed}
+    data = {**row.data.model_dump(), **images}
     weights = row.weights if row.weights == "random" else recipe.weights
     return validated({**row.model_dump(), **seeds, "data": data, "weights": weights})
 
 
-def _place(wanted: Recipe, cut: bool) -> Path:
-    """The folder of a run of this recipe: the usual one, or one beside it if that is another's."""
-    usual = default_folder(wanted)
+def place_of(wanted: Recipe, root: Path, planned: Mapping[Path, Recipe] | None = None) -> Path:
+    """The folder of a run of this recipe: the usual one, or one beside it if that is another's.
+
+    Args:
+        wanted: the recipe.
+        root: the folder of runs.
+        planned: recipes by the folders that shall hold them.
+
+    Raises:
+        UsageError: other runs are in all of them.
+    """
+    usual = default_folder(wanted, root)
     text = json.dumps(wanted.model_dump(mode="json"), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    holders: dict[Path, Recipe | None] = {}
     for place in (usual, usual.with_name(f"{usual.name}-{digest}")):
-        if not (place / "recipe.yaml").exists() or same(Run(place).recipe, wanted):
+        holders[place] = (planned or {}).get(place)
+        if holders[place] is None and (place / "recipe.yaml").exists():
+            holders[place] = Run(place).recipe
+    # One that is there comes before a free folder: that may be kept for another recipe.
+    for place, held in holders.items():
+        if held is not None and same(held, wanted):
+            return place
+    for place, held in holders.items():
+        if held is None:
             return place
     raise UsageError(f"{usual} and its neighbours hold other runs than {wanted.row} needs")
 

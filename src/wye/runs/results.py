@@ -1,11 +1,11 @@
-"""What a finished training is measured to be: `result.json` and `config.json`."""
+"""What a finished training is measured to be: `result.json`, predictions and `config.json`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from wye.data.prepare import Prepared
-from wye.evaluation.measure import measure
+from wye.evaluation.measure import Measurement, measure
 from wye.network.build import Network
 from wye.network.describe import describe
 from wye.runs.folder import Run, RunFolder
@@ -22,7 +22,10 @@ def evaluate(
     history: list[dict[str, Any]],
     judge: Model | None = None,
 ) -> dict[str, Any]:
-    """Measure a trained network, keep its weights, and return what `result.json` shall hold.
+    """Measure a trained network, keep its weights and what it called the test images.
+
+    Returns:
+        What `result.json` shall hold.
 
     Args:
         judge: the model that the recipe's `evaluation.judge` stands for, where it is another's.
@@ -38,7 +41,9 @@ def evaluate(
         for part in ("test", "validation")
         if part == "test" or data.validation is not None
     }
-    folder.write_json("config.json", _config(setup, measured["test"]))
+    folder.write_json("config.json", _config(setup, measured["test"].figures))
+    if (test := measured["test"]).labels is not None and test.predicted is not None:
+        folder.write_predictions(test.labels, test.predicted)
     seconds = sum(line["seconds"] for line in history)
     images = sum(line["seconds"] * line["images_per_second"] for line in history)
     result: dict[str, Any] = {
@@ -55,8 +60,9 @@ def evaluate(
         "inputs": data.train.pixels[0].numel(),
         "images_per_second": images / seconds if seconds else 0.0,
         "epochs": len(history),
+        "steps": trainer.steps_done,
         "train": history[-1]["train"] if history else {},
-        **measured,
+        **{part: found.figures for part, found in measured.items()},
         "selection": recipe.evaluation.selection,
     }
     if judge is not None:
@@ -77,8 +83,8 @@ def measured_part(
     part: str,
     precision: str,
     judge: Model | None = None,
-) -> dict[str, Any]:
-    """The figures of one part, `test` or `validation`, as the recipe wants them measured.
+) -> Measurement:
+    """One part, `test` or `validation`, measured as the recipe wants it.
 
     Args:
         network, data: those of `setup`, on the device.

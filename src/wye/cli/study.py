@@ -1,0 +1,210 @@
+"""`wye study`, and the hidden verb of its workers."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wye.cli.output import Json, figure, print_json, print_table
+from wye.cli.rows import Protocol
+from wye.cli.training import Device, command_of
+
+if TYPE_CHECKING:
+    from wye.series import Board, Job, PlannedRun
+    from wye.series.targets import Asked
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter this file's commands."""
+    app.command("study")(study)
+    app.command("study-worker", hidden=True)(study_worker)
+
+
+def study(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STUDY|ROW... [KEY=VALUE...]",
+            help="Studies (all their rows) and rows; settings to change in all of them.",
+        ),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each row: seeds 0 to N-1.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that train side by side.", show_default="1"),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786.")
+    ] = None,
+    protocol: Protocol = "paper",
+    runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
+    device: Device = "auto",
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="End each training after this many steps.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """All rows of a study, or some rows, times N seeds; goes on where it was stopped.
+
+    Finished runs are left alone, and so is a run that another process works on. A run that fails
+    stops no other; the exit status is 1 then.
+    """
+    from wye.cli.study_progress import StudyProgress, summary
+    from wye.errors import UsageError
+    from wye.recipe.overrides import parse_overrides
+    from wye.series import Board, Job, plan
+    from wye.series.targets import asked_by, each_said_once
+
+    if cluster is not None and workers is not None:
+        raise UsageError("--workers is of this machine, a cluster has its own: drop one of the two")
+    changed = [word for word in targets if "=" in word]
+    named = [word for word in targets if "=" not in word]
+    if not named:
+        raise UsageError("no study or row is named; for instance: wye study fashion5 --seeds 3")
+    settings = parse_overrides(changed)
+    again = shlex.join(["wye", *sys.argv[1:]])
+    with each_said_once():
+        asked = asked_by(named, settings, protocol)
+        planned = plan(asked.repeated(seeds), runs, settings)
+
+    def job(run: PlannedRun) -> Job:
+        recipe, target = run.recipe, asked.targets.get(run.recipe.row)
+        # `wye train` takes the rows that are needed as they stand, so it would repeat less.
+        command = again
+        if target is not None and not (run.needs and changed):
+            command = command_of(target, changed, recipe.seed, protocol, max_steps)
+        return Job(recipe, run.folder, runs, device, max_steps, settings, command)
+
+    try:
+        with StudyProgress() as progress:
+            board = Board(planned, lambda run: _finished(run, max_steps), progress)
+            progress.say(summary(board))
+            if cluster is not None:
+                from wye.series.cluster import run_on_cluster
+
+                run_on_cluster(board, cluster, runs, job)
+            elif not board.over:
+                from wye.series.local import run_here
+
+                run_here(board, workers or 1, job)
+    except KeyboardInterrupt:
+        print(f"wye: interrupted; everything can be resumed: {again}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    document = _document(board, asked, seeds)
+    for run in document["runs"]:
+        if run["status"] == "failed":
+            said = f"{run['row']} seed {run['seed']} failed: {run['message']}"
+            print(f"wye: {said}", file=sys.stderr)
+    if json:
+        print_json(document)
+    else:
+        _print(board, document)
+    if document["failed"]:
+        raise typer.Exit(1)
+
+
+def study_worker() -> None:
+    """Carry out what `wye study` says on standard input."""
+    import signal
+
+    # Before anything slow: Ctrl-C reaches every process of a terminal, and the study answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    from wye.api import train_recipe
+    from wye.runs.carry_out import Observe
+    from wye.series.serve import serve
+
+    def carry_out(job: Job, observe: Observe) -> None:
+        train_recipe(
+            job.recipe,
+            out=job.folder,
+            device=job.device,
+            resume=True,
+            max_steps=job.max_steps,
+            observe=observe,
+            command=job.command,
+            root=job.root,
+            changed=job.changed,
+        )
+
+    serve(carry_out)
+
+
+def _finished(run: PlannedRun, max_steps: int | None) -> bool:
+    """Whether nothing is left to do for a run, its pictures included."""
+    from wye.api import drawn
+    from wye.errors import WyeError
+    from wye.runs.carry_out import finished_run
+    from wye.runs.folder import RunFolder
+
+    try:
+        found = finished_run(run.recipe, RunFolder(run.folder), max_steps=max_steps)
+    except WyeError:
+        return False  # whoever tries to carry it out says what is wrong
+    return found is not None and drawn(found)
+
+
+def _document(board: Board, asked: Asked, seeds: int) -> dict[str, Any]:
+    """Every run and how it ended."""
+    runs = [
+        {
+            "row": entry.run.recipe.row,
+            "seed": entry.run.recipe.seed,
+            "folder": str(entry.run.folder),
+            "status": str(entry.status),
+            "seconds": entry.seconds,
+            "message": entry.message or None,
+        }
+        for entry in board.entries.values()
+    ]
+    runs += [
+        {
+            "row": row.row,
+            "seed": seed,
+            "folder": None,
+            "status": "failed",
+            "seconds": None,
+            "message": row.message,
+        }
+        for row in asked.refused
+        for seed in range(seeds)
+    ]
+    ends = ("done", "failed", "skipped")
+    return {"runs": runs, **{end: sum(run["status"] == end for run in runs) for end in ends}}
+
+
+def _print(board: Board, document: dict[str, Any]) -> None:
+    """A line a row: how many runs there are of it, and what they measured."""
+    from wye.metrics import figures, ordered, spread
+    from wye.runs.folder import Run
+    from wye.series import Status
+
+    rows: dict[str, list[Run]] = {run["row"]: [] for run in document["runs"]}
+    failed = dict.fromkeys(rows, 0)
+    for entry in board.entries.values():
+        if entry.status in (Status.DONE, Status.SKIPPED):
+            rows[entry.run.recipe.row].append(Run(entry.run.folder))
+    for run in document["runs"]:
+        failed[run["row"]] += run["status"] == "failed"
+    lines = []
+    for row, runs in rows.items():
+        measured = [figures(run.result or {}) for run in runs]
+        name = ""
+        if measured:
+            published = ordered(runs[0].recipe.published)
+            known = [*published, "accuracy", "psnr", "train_loss"]
+            name = next((name for name in known if name in measured[0]), "")
+        found = spread([values[name] for values in measured if name in values])
+        shown = figure(name, found.mean) if found else ""
+        if found and found.sd is not None:
+            shown += f" ± {figure(name, found.sd)}"
+        lines.append((row, str(len(runs)), str(failed[row] or ""), name, shown))
+    columns = [("row", "left"), ("runs", "right"), ("failed", "right")]
+    columns += [("test", "left"), ("measured", "right")]
+    print_table(columns, lines)
+    counts = f"{document['done']} done now, {document['skipped']} done before"
+    print(f"{counts}, {document['failed']} failed")

@@ -1,0 +1,100 @@
+"""What a person compares: the runs of a row, of a run folder, or of a folder of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wye.errors import UsageError
+from wye.evidence.collect import Repeats, Runs, complete_runs, protocols_of, repeats, runs_by_row
+from wye.recipe import Recipe
+from wye.recipe.resolve import PROTOCOLS
+from wye.registry import suggest
+from wye.studies import row_names
+from wye.wording import shown
+
+
+@dataclass(frozen=True)
+class System:
+    """The runs of one recipe, one a seed.
+
+    Attributes:
+        name: as it was given.
+        protocols: those under which the recipe is its row's; none for settings of one's own.
+    """
+
+    name: str
+    runs: Repeats
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of its lowest seed."""
+        return self.runs[min(self.runs)].recipe
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        return protocols_of(self.recipe)
+
+    def figures(self, name: str) -> dict[int, float]:
+        """Seed to figure `name`, of the runs that have it."""
+        found = ((seed, run.figures) for seed, run in self.runs.items())
+        return {seed: figures[name] for seed, figures in found if name in figures}
+
+
+def find_systems(targets: Sequence[str], root: Path, protocol: str = "paper") -> list[System]:
+    """The runs that a person names.
+
+    Args:
+        targets: each a row, a run folder, or a folder with runs of one recipe.
+        root: where the runs of rows are looked for.
+        protocol: under which a row's runs were made.
+
+    Raises:
+        UsageError: there is no such protocol, row or folder, it has no complete run, or its runs
+            are of several recipes.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
+    rows = set(targets) & set(row_names())
+    runs = runs_by_row(root) if rows else {}
+    return [
+        System(
+            target,
+            _of_row(target, runs, root, protocol) if target in rows else _in_folder(target),
+        )
+        for target in targets
+    ]
+
+
+def _in_folder(target: str) -> Repeats:
+    path = Path(target)
+    if not path.is_dir():
+        raise UsageError(
+            f"{shown(target)} is neither a row nor a folder of runs;"
+            f" {suggest(target, row_names())} (`wye list` shows every row)"
+        )
+    found: Repeats = {}
+    for run in complete_runs(path):
+        lead = next(iter(found.values()), run)
+        if run.recipe.row != lead.recipe.row or not repeats(run.recipe, lead.recipe):
+            raise UsageError(
+                f"{path} holds runs of several recipes, those in {lead.path} and {run.path} for"
+                " instance; name a folder with runs of one"
+            )
+        found.setdefault(run.recipe.seed, run)
+    if not found:
+        raise UsageError(f"{path} holds no complete run; `wye train ROW --out {path}` makes one")
+    return dict(sorted(found.items()))
+
+
+def _of_row(row: str, runs: Runs, root: Path, protocol: str) -> Repeats:
+    if found := runs.get((row, protocol)):
+        return found
+    there = [other for other in PROTOCOLS if (row, other) in runs]
+    hint = f"; there are some under {there[0]}: --protocol {there[0]}" if there else ""
+    under = "" if protocol == "paper" else f" --protocol {protocol}"
+    raise UsageError(
+        f"{root} holds no complete run of {row} under the protocol {protocol}"
+        f"{hint or f'; `wye train {row}{under}` makes one'}"
+    )

@@ -1,0 +1,149 @@
+"""What each arm of the study `when` gains over the classifier alone, from its runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wye.evidence.paired import t_interval
+from wye.metrics import Spread, figures, spread
+from wye.report.rows import Row
+from wye.studies import studies
+
+STUDY = "when"
+BASE = "classifier"
+"""The arm that the others are compared with."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Accuracy of an arm less that of the base line, paired by seed, in points.
+
+    Attributes:
+        n: the seeds that both have.
+        low: end of the 95 % t interval of the mean; None of a single seed.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval lies wholly on one side of zero, else 0."""
+        if self.low is None or self.high is None:
+            return 0
+        return 1 if self.low > 0 else -1 if self.high < 0 else 0
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The arms on one kind of images and classes, by labels for a class.
+
+    Attributes:
+        base: labels to accuracy of the classifier alone, a share.
+        gains: arm to labels to what it gains.
+    """
+
+    corruption: str
+    balance: str
+    base: dict[int, Spread] = field(default_factory=dict)
+    gains: dict[str, dict[int, Gain]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The condition in a few words."""
+        return f"{self.corruption} images, {self.balance} classes"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Mean accuracy by the weights of classification (a line) and reconstruction (a column)."""
+
+    alphas: list[str]
+    betas: list[str]
+    cells: dict[tuple[str, str], Spread]
+
+
+def conditions(rows: Iterable[Row]) -> list[Condition]:
+    """The conditions in which some arm was run, in the order of the study file."""
+    accuracy: dict[tuple[str, str], dict[tuple[int, str], dict[int, float]]] = {}
+    for factors, of in _measured(rows):
+        if {"arm", "labels", "corruption", "balance"} <= set(factors) and factors[
+            "labels"
+        ].isdigit():
+            where = factors["corruption"], factors["balance"]
+            accuracy.setdefault(where, {})[int(factors["labels"]), factors["arm"]] = of
+    found = []
+    for where in sorted(
+        accuracy, key=lambda w: (_place("balance", w[1]), _place("corruption", w[0]))
+    ):
+        condition = Condition(*where)
+        for (labels, arm), of in sorted(
+            accuracy[where].items(), key=lambda item: (_place("arm", item[0][1]), item[0][0])
+        ):
+            if arm == BASE:
+                if (base := spread(of.values())) is not None:
+                    condition.base[labels] = base
+            elif gain := _gain(of, accuracy[where].get((labels, BASE), {})):
+                condition.gains.setdefault(arm, {})[labels] = gain
+        found.append(condition)
+    return found
+
+
+def sweep(rows: Iterable[Row]) -> Sweep | None:
+    """The sweep of alpha and beta; None where no row of it was run."""
+    cells = {
+        (factors["alpha"], factors["beta"]): mean
+        for factors, of in _measured(rows)
+        if {"alpha", "beta"} <= set(factors) and (mean := spread(of.values()))
+    }
+    if not cells:
+        return None
+    alphas, betas = ({pair[at] for pair in cells} for at in (0, 1))
+    return Sweep(sorted(alphas, key=_number), sorted(betas, key=_number), cells)
+
+
+def _measured(rows: Iterable[Row]) -> Iterable[tuple[Mapping[str, str], dict[int, float]]]:
+    """The levels of each row and its accuracy by seed."""
+    for row in rows:
+        accuracy = {
+            run.recipe.seed: found["accuracy"]
+            for run in row.finished
+            if "accuracy" in (found := figures(run.result or {}))
+            and math.isfinite(found["accuracy"])
+        }
+        if row.recipe.factors and accuracy and not row.truncated:
+            yield row.recipe.factors, accuracy
+
+
+def _gain(of: Mapping[int, float], base: Mapping[int, float]) -> Gain | None:
+    each = [100 * (of[seed] - base[seed]) for seed in sorted(of) if seed in base]
+    if (mean := spread(each)) is None:
+        return None
+    low, high = t_interval(each) if len(each) > 1 else (None, None)
+    return Gain(mean.mean, low, high, mean.n)
+
+
+def _place(factor: str, level: str) -> tuple[int, str]:
+    """Where a level stands among its like: as in the study file, unknown ones last."""
+    levels = levels_of(factor)
+    return (levels.index(level), "") if level in levels else (len(levels), level)
+
+
+def levels_of(factor: str) -> list[str]:
+    """The levels of a factor in the study file, in order."""
+    study = studies().get(STUDY)
+    grids: Sequence[Mapping[str, Mapping[str, object]]] = [
+        grid.factors for grid in (study.grids if study else [])
+    ]
+    return list(dict.fromkeys(level for factors in grids for level in factors.get(factor, {})))
+
+
+def _number(level: str) -> float:
+    try:
+        return float(level)
+    except ValueError:
+        return math.inf

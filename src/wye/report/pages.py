@@ -1,0 +1,170 @@
+"""Which pages the site has, and what the index and the page of a study say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from wye.metrics import METRICS, metric, number, spread
+from wye.report.grouping import study_names
+from wye.report.machine import where
+from wye.report.rows import CHANGED, OWN, PAPER, SHORT, Row
+from wye.report.view import duration, row_section, throughput
+from wye.studies import Study, studies
+
+HEADLINES = ("accuracy", "judge_accuracy", "psnr")
+"""Metrics of the tables; a row's section has all of them."""
+OWN_PAGE = "own.html"
+CAPTIONS = {
+    SHORT: "Short: fewer epochs, the same for all rows",
+    CHANGED: "With changed settings",
+    OWN: "Rows of no study",
+}
+MOST_PICTURED = 24
+"""A grid of more rows than these is shown without their pictures, which its runs' folders keep."""
+
+
+def page_of(row: Row) -> str:
+    """File name of the page that has the section of `row`."""
+    return f"{row.study}.html" if row.study else OWN_PAGE
+
+
+def by_page(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Page to its rows, in the order of the rows."""
+    return {page: list(members) for page, members in groupby(rows, key=page_of)}
+
+
+def contents(rows: Sequence[Row]) -> dict[str, Any]:
+    """How much some rows are, and where and when it was measured."""
+    runs = [run for row in rows for run in row.runs]
+    finished = sum(len(row.finished) for row in rows)
+    return {
+        "rows": len(rows),
+        "runs": len(runs),
+        "unfinished": len(runs) - finished,
+        "where": where(runs),
+    }
+
+
+def cards(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A card for each study, with runs or without, and one for the rows of no study."""
+    found = []
+    pages = by_page(rows)
+    for name in study_names():
+        study = studies()[name]
+        members = pages.get(f"{name}.html", [])
+        run = {row.recipe.row for row in members if row.standing != CHANGED and row.finished}
+        found.append(
+            {
+                "name": name,
+                "kicker": f"study {study.source.id}" if study.source else "our own",
+                "title": study.title,
+                "page": f"{name}.html" if members else "",
+                "rows": len(study.rows),
+                "run": len(run),
+                "runs": sum(len(row.runs) for row in members),
+                "standings": standings(members),
+            }
+        )
+    if own := pages.get(OWN_PAGE):
+        found.append(
+            {
+                "name": "own",
+                "kicker": "own images and recipes",
+                "title": "Runs of no study",
+                "page": OWN_PAGE,
+                "rows": None,
+                "run": len({row.recipe.row for row in own}),
+                "runs": sum(len(row.runs) for row in own),
+                "standings": [],
+            }
+        )
+    return found
+
+
+def standings(rows: Iterable[Row]) -> list[tuple[str, int]]:
+    """How many runs there are of each way of being a row, where not all are as published."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.standing] = counts.get(row.standing, 0) + len(row.runs)
+    names = {PAPER: "as published", SHORT: "short", CHANGED: "with changed settings"}
+    if set(counts) <= {PAPER}:
+        return []
+    return [(names[standing], counts[standing]) for standing in names if standing in counts]
+
+
+def study_page(rows: Sequence[Row]) -> dict[str, Any]:
+    """The page of one study, or of the rows of none."""
+    study = studies().get(rows[0].study)
+    named = {name for row in rows for name in row.metric_names}
+    pictures = sum(bool(row.recipe.factors) for row in rows) <= MOST_PICTURED
+    return {
+        "study": study,
+        "name": rows[0].study,
+        "contents": contents(rows),
+        "tables": [table(list(alike)) for _, alike in groupby(rows, key=lambda r: r.standing)],
+        "corrected": any(name in row.recipe.corrected for row in rows for name in HEADLINES),
+        "sections": [(row, row_section(row, pictures)) for row in rows],
+        "pictures": pictures,
+        "not_run": not_run(rows[0].study, study, rows) if study else [],
+        "glossary": [metric for metric in METRICS.values() if metric.name in named],
+    }
+
+
+def table(rows: Sequence[Row]) -> dict[str, Any]:
+    """The table of rows that were run in one way: the columns they have something to say in."""
+    named = {name for row in rows for name in row.metric_names}
+    shown = [name for name in HEADLINES if name in named]
+    known = [name for name in shown if any(r.reference(name) is not None for r in rows)]
+    protocols = list(dict.fromkeys(row.protocol for row in rows))
+    caption = CAPTIONS.get(rows[0].standing) or ("As published" if known else "As in its study")
+    if rows[0].standing == SHORT and len(protocols) == 1:
+        caption = protocols[0].capitalize()
+    return {
+        "caption": caption,
+        "standing": rows[0].standing,
+        "rows": rows,
+        "shown": shown,
+        "published": known,
+        "compared": known if rows[0].standing in (PAPER, OWN) else [],
+        "several": any(len(row.finished) > 1 for row in rows),
+        "reach": reach(rows),
+    }
+
+
+def not_run(name: str, study: Study, rows: Iterable[Row]) -> list[tuple[str, str, str]]:
+    """Row, source and title of each row of a study that has no run of its own settings."""
+    known = {row.recipe.row for row in rows if row.standing != CHANGED}
+    return [
+        (f"{name}/{row}", str(of.get("source") or ""), str(of.get("title") or ""))
+        for row, of in study.rows.items()
+        if f"{name}/{row}" not in known
+    ]
+
+
+def differences(row: Row) -> list[float]:
+    """Accuracy of each seed less the published one, in points; empty where not comparable."""
+    published = row.reference("accuracy")
+    if published is None or not row.comparable or row.truncated:
+        return []
+    each = [100 * (value - published) for value in row.figures("accuracy")]
+    return [value for value in each if math.isfinite(value)]
+
+
+def reach(rows: Iterable[Row]) -> int:
+    """Half-width in whole points of the strips of differences; 0 where there is none."""
+    largest = max((abs(d) for row in rows for d in differences(row)), default=0.0)
+    return math.ceil(largest)
+
+
+FILTERS = {
+    "duration": duration,
+    "metric": metric,
+    "number": number,
+    "differences": differences,
+    "throughput": throughput,
+    "spread": spread,
+    "page_of": page_of,
+}

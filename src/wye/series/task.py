@@ -1,0 +1,154 @@
+"""One run as a task of a Dask worker: in a process beside it, its files sent where need be.
+
+A task and the study that submitted it speak through two queues on the scheduler, because the
+scheduler is what both can reach for certain. The study decides: a task that is run again, after its
+worker died, asks anew for the state of the run. No file that a run writes is ever unpickled from
+another machine; they travel as bytes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from distributed import Queue, get_client, get_worker
+from distributed.core import Status
+
+import wye
+from wye.machine import cores
+from wye.runs.folder import RunFolder
+from wye.series.bundle import Bundle, unpack
+from wye.series.job import Job
+from wye.series.process import Inbox, WorkerProcess
+
+ANSWER = 120.0
+"""Seconds in which the study must answer; it is gone else."""
+LOOK = 0.5
+"""Seconds between looks at whether the run is still wanted."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a task is told.
+
+    Attributes:
+        number: of the run in its study.
+        job: its document; the folder is one under `root`.
+        root: the study's folder of runs, absolute.
+        token: name of a file that lies in `root` if that is the study's own.
+        working_folder: the study's, from which the names of data may be understood.
+        inbox: the queue that the study listens to.
+    """
+
+    number: int
+    job: dict[str, Any]
+    root: str
+    token: str
+    working_folder: str
+    inbox: str
+
+
+def carry_out_order(order: Order) -> None:
+    """Carry out a run and tell the study how it goes.
+
+    Where the study's folder of runs is not seen here, the run is done in a folder of the worker's
+    own: it begins with what the study has of it, and after each epoch the study gets what is new.
+    """
+    worker = get_worker()
+    attempt = uuid.uuid4().hex
+    inbox = Queue(order.inbox, client=get_client())
+    answers = Queue(f"{order.inbox}-{attempt}", client=get_client())
+
+    def tell(event: str, **details: Any) -> None:
+        message = {"event": event, "number": order.number, "attempt": attempt, **details}
+        inbox.put(message, timeout=ANSWER)
+
+    shared = (Path(order.root) / order.token).is_file()
+    try:
+        tell("begin", shared=shared, worker=worker.address, version=wye.__version__)
+        answer = answers.get(timeout=ANSWER)
+    finally:
+        answers.close()
+    if not answer["go"]:
+        inbox.close()
+        return
+    try:
+        with _root(order, shared, worker) as root:
+            job = Job.of(order.job)
+            folder = root / job.folder
+            for relative, files in answer["files"].items():
+                unpack(RunFolder(_made(root / relative)), files)
+            bundle = None if shared else Bundle(RunFolder(folder))
+            _supervise(replace(job, folder=folder, root=root), order, bundle, tell)
+    finally:
+        inbox.close()
+
+
+def _supervise(job: Job, order: Order, bundle: Bundle | None, tell: Any) -> None:
+    """Carry out a job in a process, and hand on what it tells with the files that are new."""
+    worker = get_worker()
+    key = worker.get_current_task()
+    messages: Inbox = SimpleQueue()
+    home = Path(order.working_folder)
+    threads = max(1, cores() // worker.state.nthreads)
+    process = WorkerProcess(messages, threads, home if bundle is None and home.is_dir() else None)
+    if bundle is not None:
+        bundle.mark()
+    process.give(job)
+    try:
+        while True:
+            try:
+                _, message = messages.get(timeout=LOOK)
+            except Empty:
+                if _wanted(worker, key):
+                    continue
+                return
+            if message is None:
+                tell("died", how=process.how_it_ended())
+                return
+            event = message.pop("event")
+            if event == "epoch" and not messages.empty():
+                continue  # the one behind it brings what is new of both
+            files = bundle.changed() if bundle is not None and event in ("epoch", "done") else {}
+            tell(event, **message, files=files)
+            if event not in ("epoch", "warning"):
+                return
+    finally:
+        process.ask_to_end()
+        process.wait()
+
+
+def _wanted(worker: Any, key: Any) -> bool:
+    """Whether the study still waits for a task; not so if it, or this worker, is ending."""
+    task = worker.state.tasks.get(key)
+    return (
+        worker.status in (Status.init, Status.running, Status.paused)
+        and task is not None
+        and task.state != "cancelled"
+    )
+
+
+@contextmanager
+def _root(order: Order, shared: bool, worker: Any) -> Iterator[Path]:
+    """The folder of runs to work in: the study's, or one that is gone afterwards."""
+    if shared:
+        yield Path(order.root)
+        return
+    # In the worker's folder, because Dask clears that up should the worker be killed.
+    own = tempfile.mkdtemp(prefix="wye-", dir=worker.local_directory)
+    try:
+        yield Path(own)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
