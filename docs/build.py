@@ -3,7 +3,8 @@
 - `docs/notation.md`: every symbol of networks and of image transformations, from their registries.
 - `docs/recipes.md`: every setting of a recipe, from the models that check them.
 - `docs/studies/`: a page a study, from the study files, the faults in `docs/faults.yaml` and the
-  measured figures in `docs/results/measured.json`.
+  measured figures in `docs/results/measured.json`, or `docs/results/STUDY.json` for a study whose
+  rows are made by a grid.
 - the result table in `README.md` and `docs/images/reconstructions.png`, from the run that
   `make run` leaves in `runs/make-run`, where there is one.
 
@@ -17,6 +18,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import gains_page
 import measured
 from markup import table
 from notation_page import notation
@@ -24,6 +26,7 @@ from recipe_page import recipes
 from study_page import index, study_page
 
 from wye.cli.output import figure, shown_metrics
+from wye.evidence.collect import CompleteRun, runs_by_row
 from wye.runs import Run
 from wye.studies import studies
 
@@ -36,12 +39,32 @@ RUN = ROOT / "runs" / "make-run"
 def pages() -> dict[Path, str]:
     """Every generated page."""
     runs = measured.read(MEASURED)
+    pictures = {
+        DOCS / "images" / file: svg
+        for name in gridded()
+        for file, svg in gains_page.pictures(name, gains_page.read(_results(name)))
+    }
     return {
+        **pictures,
         DOCS / "notation.md": notation(),
         DOCS / "recipes.md": recipes(),
         DOCS / "studies" / "README.md": index(runs),
-        **{DOCS / "studies" / f"{name}.md": study_page(name, runs) for name in studies()},
+        **{
+            DOCS / "studies" / f"{name}.md": study_page(
+                name, runs, gains_page.read(_results(name)) if name in gridded() else None
+            )
+            for name in studies()
+        },
     }
+
+
+def gridded() -> list[str]:
+    """The studies whose rows are made by grids."""
+    return [name for name, study in studies().items() if study.grids]
+
+
+def _results(study: str) -> Path:
+    return MEASURED.with_name(f"{study}.json")
 
 
 def results() -> str:
@@ -90,6 +113,12 @@ def main() -> None:
     if asked.measured:
         runs, left_out = measured.collect(asked.measured)
         measured.write(MEASURED, runs)
+        for name in gridded():
+            found: dict[tuple[str, str], dict[int, CompleteRun]] = {}
+            for root in reversed(asked.measured):
+                for key, repeats in runs_by_row(root).items():
+                    found[key] = {**found.get(key, {}), **repeats}
+            gains_page.write(_results(name), gains_page.collect(name, found))
         print(*(f"left out: {line}" for line in left_out), sep="\n", file=sys.stderr)
         print(f"{MEASURED.relative_to(ROOT)}: {len(runs)} runs")
     wanted = pages()

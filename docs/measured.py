@@ -56,6 +56,8 @@ def collect(roots: Iterable[Path]) -> tuple[list[Measured], list[str]]:
 def _unfit(run: Run) -> str:
     if run.recipe.row not in row_names():
         return f"{run.recipe.row} is no row of a study"
+    if run.recipe.factors:
+        return "of a grid, whose rows have a file of their own"
     if run.result is None:
         return "unfinished"
     return "cut short, no measurement" if run.result["status"] == TRUNCATED else ""

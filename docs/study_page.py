@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import gains_page
 import yaml
 from markup import cell, code, table
 from measured import Measured
@@ -58,11 +59,12 @@ def _source(study: Study) -> str:
     return study.source.id if study.source else "none"
 
 
-def study_page(name: str, runs: Sequence[Measured]) -> str:
+def study_page(name: str, runs: Sequence[Measured], gains: gains_page.Results | None = None) -> str:
     """The page of one study.
 
     Args:
         runs: the measured figures of all studies.
+        gains: those of the rows that its grids made.
     """
     study = studies()[name]
     recipes = {row: recipe_from_row(f"{name}/{row}") for row in study.rows}
@@ -88,7 +90,8 @@ def study_page(name: str, runs: Sequence[Measured]) -> str:
         parts += ["## Corrected rows, controls and variants", _controls(study, controls)]
     if notes := _notes(study):
         parts += ["## Notes on rows", notes]
-    parts += ["## Measured", measured_section(name, runs)]
+    measured = measured_section(name, runs) if gains is None else gains_page.section(name, gains)
+    parts += ["## Measured", measured]
     parts += ["## To run them", _running(recipes)]
     parts += ["## What the rows share", f"```yaml\n{_yaml(study.shared)}```"]
     if study.short:

@@ -15,7 +15,7 @@ from report_runs import FakeRun, Page, page_of, study_run
 from scipy import stats
 
 from wye.report.gain_panel import MARKS, gain_panel, span, spread_out
-from wye.report.gains import Condition, Gain, conditions, sweep
+from wye.report.gains import Condition, Gain, accuracies, conditions, sweep
 from wye.report.grouping import group
 from wye.report.when_page import answers, sentence
 
@@ -35,7 +35,7 @@ def arm(
 def test_gain_is_paired_by_seed_with_a_t_interval(tmp_path: Path) -> None:
     runs = arm(tmp_path, "classifier-50-blur-even", {**BASE, 7: 0.1})
     runs += arm(tmp_path, "joint-50-blur-even", {**JOINT, 9: 0.9})
-    [found] = conditions(group(runs))
+    [found] = conditions(accuracies(group(runs)))
     each = [100 * (JOINT[seed] - BASE[seed]) for seed in BASE]
     expected = stats.ttest_1samp(each, 0).confidence_interval(0.95)
     gain = found.gains["joint"][50]
@@ -48,15 +48,15 @@ def test_gain_is_paired_by_seed_with_a_t_interval(tmp_path: Path) -> None:
 
 def test_what_gives_no_gain(tmp_path: Path) -> None:
     alone = arm(tmp_path, "joint-50-clean-even", JOINT)
-    assert conditions(group(alone))[0].gains == {}
+    assert conditions(accuracies(group(alone)))[0].gains == {}
     others = arm(tmp_path, "classifier-50-clean-even", {5: 0.5})
-    assert conditions(group(alone + others))[0].gains == {}
+    assert conditions(accuracies(group(alone + others)))[0].gains == {}
     cut = arm(tmp_path, "classifier-50-clean-even", {0: 0.5})
     assert cut[0].result is not None
     cut[0].result["status"] = "truncated"
-    assert conditions(group(alone + cut))[0].gains == {}
+    assert conditions(accuracies(group(alone + cut)))[0].gains == {}
     single = arm(tmp_path, "classifier-50-clean-even", {0: 0.5})
-    gain = conditions(group(alone + single))[0].gains["joint"][50]
+    gain = conditions(accuracies(group(alone + single)))[0].gains["joint"][50]
     assert (gain.low, gain.high, gain.n, gain.sign) == (None, None, 1, 0)
 
 
@@ -66,7 +66,7 @@ def test_conditions_and_arms_follow_the_study_file(tmp_path: Path) -> None:
         for name in ("jigsaw", "classifier", "joint"):
             for labels in (1000, 50):
                 runs += arm(tmp_path, f"{name}-{labels}-{where}", BASE)
-    found = conditions(group(runs))
+    found = conditions(accuracies(group(runs)))
     assert [(of.corruption, of.balance) for of in found] == [
         ("clean", "even"),
         ("noise", "even"),
@@ -108,7 +108,7 @@ def test_shades_of_the_sweep_rise_with_accuracy(tmp_path: Path) -> None:
     rows = group(
         [run for name, a in cells.items() for run in arm(tmp_path, f"sweep-{name}", {0: a})]
     )
-    found = sweep(rows)
+    found = sweep(accuracies(rows))
     assert found is not None
     assert (found.alphas, found.betas) == (["0.3", "1", "3"], ["0", "0.1", "10"])
     lines = answers(rows)[0]["sweep"]["lines"]

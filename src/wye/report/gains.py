@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wye.evidence.paired import t_interval
@@ -67,10 +67,14 @@ class Sweep:
     cells: dict[tuple[str, str], Spread]
 
 
-def conditions(rows: Iterable[Row]) -> list[Condition]:
+Accuracies = tuple[Mapping[str, str], Mapping[int, float]]
+"""The levels of a row, by factor, and its accuracy, by seed."""
+
+
+def conditions(measured: Iterable[Accuracies]) -> list[Condition]:
     """The conditions in which some arm was run, in the order of the study file."""
-    accuracy: dict[tuple[str, str], dict[tuple[int, str], dict[int, float]]] = {}
-    for factors, of in _measured(rows):
+    accuracy: dict[tuple[str, str], dict[tuple[int, str], Mapping[int, float]]] = {}
+    for factors, of in measured:
         if {"arm", "labels", "corruption", "balance"} <= set(factors) and factors[
             "labels"
         ].isdigit():
@@ -93,11 +97,11 @@ def conditions(rows: Iterable[Row]) -> list[Condition]:
     return found
 
 
-def sweep(rows: Iterable[Row]) -> Sweep | None:
+def sweep(measured: Iterable[Accuracies]) -> Sweep | None:
     """The sweep of alpha and beta; None where no row of it was run."""
     cells = {
         (factors["alpha"], factors["beta"]): mean
-        for factors, of in _measured(rows)
+        for factors, of in measured
         if {"alpha", "beta"} <= set(factors) and (mean := spread(of.values()))
     }
     if not cells:
@@ -106,8 +110,8 @@ def sweep(rows: Iterable[Row]) -> Sweep | None:
     return Sweep(sorted(alphas, key=_number), sorted(betas, key=_number), cells)
 
 
-def _measured(rows: Iterable[Row]) -> Iterable[tuple[Mapping[str, str], dict[int, float]]]:
-    """The levels of each row and its accuracy by seed."""
+def accuracies(rows: Iterable[Row]) -> Iterator[Accuracies]:
+    """What was measured of each row that a grid made, runs that were cut short aside."""
     for row in rows:
         accuracy = {
             run.recipe.seed: found["accuracy"]

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("wye")
 
 INDEX = "index.html"
-STYLES = ("style.css", "row.css", "site.css", "answers.css", "narrow.css", "print.css")
+STYLES = (
+    *("style.css", "row.css", "site.css", "answers.css", "gains.css", "narrow.css", "print.css"),
+)
 _GENERATOR = b'<meta name="generator" content="wye report">'
 
 

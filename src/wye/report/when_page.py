@@ -8,7 +8,7 @@ from typing import Any
 
 from wye.metrics import METRICS
 from wye.report.gain_panel import gain_panel, signed, span
-from wye.report.gains import Condition, Sweep, conditions, levels_of, sweep
+from wye.report.gains import Condition, Sweep, accuracies, conditions, levels_of, sweep
 from wye.report.rows import CHANGED, Row
 
 _DARKEST = 0.6
@@ -26,7 +26,7 @@ def answers(rows: Sequence[Row]) -> list[dict[str, Any]]:
         if standing == CHANGED:
             continue
         members = list(alike)
-        held = conditions(members)
+        held = conditions(accuracies(members))
         gains = [gain for of in held for each in of.gains.values() for gain in each.values()]
         arms = [arm for arm in _arms(held) if any(arm in of.gains for of in held)]
         labels = sorted(
@@ -43,7 +43,7 @@ def answers(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 ],
                 "sentence": sentence(held),
                 "lines": [line for of in held for line in _lines(of, arms)],
-                "sweep": _heat(sweep(members)),
+                "sweep": _heat(sweep(accuracies(members))),
             }
         )
     return found
