@@ -179,3 +179,32 @@ def test_the_file_is_read_back_as_written(docs: Any, tmp_path: Path) -> None:
     measured.write(path, [])
     assert measured.read(path) == measured.read(tmp_path / "absent.json") == []
     assert tables.measured_section("joint", []) == "Nothing is measured yet."
+
+
+def test_gains_of_a_grid_are_kept_by_seed_and_shown_with_their_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    import gains_page
+    from scipy import stats
+
+    from wye.evidence.collect import runs_by_row
+
+    found = {"classifier": [0.4, 0.5, 0.45], "joint": [0.43, 0.51, 0.47], "joint-all": [0.39]}
+    for arm, accuracies in found.items():
+        for seed, accuracy in enumerate(accuracies):
+            row = f"when/{arm}-50-clean-even"
+            make_run(tmp_path, row, seed=seed, test={"accuracy": accuracy, "mse": 0.1})
+    results = gains_page.collect("when", runs_by_row(tmp_path))
+    gains_page.write(tmp_path / "when.json", results)
+    assert gains_page.read(tmp_path / "when.json") == results
+    joint = results["protocols"]["paper"]["when/joint-50-clean-even"]
+    assert joint["accuracy"] == {"0": 0.43, "1": 0.51, "2": 0.47} and "mse" not in joint
+    assert results["where"]["device"] == ["cpu"]
+    page = gains_page.section("when", results)
+    low, high = stats.t.interval(0.95, 2, 2, stats.sem([3, 1, 2]))
+    assert f"| +2.0 [{low:+.1f}, {high:+.1f}] (3) | −1.0 (1) |".replace("-", "−") in page
+    assert "| clean | even | 50 | 45.00 ± 5.00 % (3) |" in page
+    [(name, picture)] = gains_page.pictures("when", results)
+    assert name == "when-paper.svg" and "joint: +2.0 at 50" in picture
+    assert gains_page.section("when", gains_page.read(tmp_path / "none.json")).startswith("Nothing")
