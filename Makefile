@@ -1,13 +1,14 @@
 # make run    train wye/quick on CIFAR-10 and write a report
 # make test   lint, types and every test
 # make docs   write the generated parts of README.md and docs/
+# make bench  measure speed and memory, and write docs/performance.md
 # make env    only the environment, in .venv
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/make-run
 
-.PHONY: env run test lint docs clean
+.PHONY: env run test lint docs bench clean
 
 env: .venv/ready
 
@@ -37,6 +38,9 @@ test: lint
 
 docs: env
 	@$(BIN)/python docs/build.py
+
+bench: env
+	@$(BIN)/wye bench --out docs/performance.md
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

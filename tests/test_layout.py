@@ -30,6 +30,7 @@ STAGES = [
     {"evidence"},
     {"report"},
     {"api"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 ]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import signal
+import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,8 @@ from study_processes import (
     until,
 )
 
+import wye
+from wye.cli import main
 from wye.errors import MachineError, UsageError
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
@@ -256,42 +262,35 @@ def test_killed_workers_and_commands_leave_every_run_complete_and_none_done_twic
     assert document["failed"] == 0
     assert document["done"] + document["skipped"] == len(document["runs"]) == 4
     assert_each_done_once(place, 4)
-    document, _ = carried_out(*command[1:], folder=tmp_path)
-    assert document["skipped"] == 4
-    assert_each_done_once(place, 4)
 
 
 def test_two_studies_at_once_share_the_work(tmp_path: Path) -> None:
     word = recipe_file(tmp_path, "a", epochs=12)
-    command = ["study", word, "--seeds", "4", "--json"]
+    command = ["study", word, "--seeds", "3", "--json"]
     with started(*command, folder=tmp_path) as one, started(*command, folder=tmp_path) as other:
         for process in (one, other):
             status, _, err = ended(process)
             assert status == 0, err
-    assert_each_done_once(tmp_path / "runs", 4, epochs=12)
+    assert_each_done_once(tmp_path / "runs", 3, epochs=12)
 
 
-def test_a_failing_run_stops_nothing_but_what_needs_it(tmp_path: Path) -> None:
-    good = recipe_file(tmp_path, "good", epochs=2)
-    bad = recipe_file(tmp_path, "bad", epochs=2, lr=1e12)
-    document, err = carried_out(bad, good, "--workers", "2", folder=tmp_path, status=1)
-    found = {run["row"]: run for run in document["runs"]}
-    assert (document["done"], document["failed"]) == (1, 1)
-    assert found["good"]["status"] == "done"
-    assert found["good"]["seconds"] > 0
-    assert "diverged in epoch 1" in found["bad"]["message"]
+def test_a_failing_run_stops_nothing_and_rows_build_on_each_other(tmp_path: Path) -> None:
+    bad = recipe_file(tmp_path, "bad", lr=1e12)
+    words = [bad, "fashion5/classifier-transfer", "data=shapes", "data.per_class=8"]
+    options = ["train.epochs=1", "--workers", "2", "--runs", "here"]
+    document, err = carried_out(*words, *options, folder=tmp_path, status=1)
+    assert (document["done"], document["failed"], document["skipped"]) == (2, 1, 0)
+    failed, needed, asked = document["runs"]
+    assert "diverged in epoch 1" in failed["message"]
     assert "bad seed 0 failed: training diverged" in err
-    assert not (tmp_path / "runs" / "bad").exists()
-
-
-def test_rows_build_on_each_other_in_the_folder_that_is_asked_for(tmp_path: Path) -> None:
-    words = ["fashion5/classifier-transfer", "data=shapes", "data.per_class=2", "train.epochs=1"]
-    document, _ = carried_out(*words, "--workers", "2", "--runs", "here", folder=tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"here"}
+    assert needed["folder"] == "here/fashion5/autoencoder/seed-0"
+    assert needed["seconds"] > 0
+    first, second = (events(tmp_path / run["folder"]) for run in (needed, asked))
+    assert first[-1]["time"] <= second[0]["time"]
     assert_each_done_once(tmp_path / "here", 2, epochs=1)
-    needed, asked = (Path(tmp_path / run["folder"]) for run in document["runs"])
-    assert needed == tmp_path / "here/fashion5/autoencoder/seed-0"
-    assert events(needed)[-1]["time"] <= events(asked)[0]["time"]
+    # Nothing is left of the run that came to nothing, and nothing lies in the usual place.
+    assert {path.name for path in tmp_path.iterdir()} == {"here", bad}
+    assert not (tmp_path / "here" / "bad").exists()
 
 
 def test_ctrl_c_ends_all_and_leaves_all_to_be_resumed(tmp_path: Path) -> None:
@@ -305,9 +304,23 @@ def test_ctrl_c_ends_all_and_leaves_all_to_be_resumed(tmp_path: Path) -> None:
         assert f"wye {' '.join(command)}" in err.splitlines()[-1]
         assert not alive(worker)
     assert not (run / "result.json").exists()
-    carried_out(*command[1:], folder=tmp_path)
-    assert any(line["event"] == "resumed" for line in events(run))
-    assert_each_done_once(tmp_path / "runs", 1)
+    assert not (run / ".lock").exists()
+    assert (run / "last.ckpt").exists()
+
+
+def study(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """Status, standard output and standard error of a study within this process."""
+    logger = logging.getLogger("wye")
+    monkeypatch.setattr(logger, "level", logger.level)
+    monkeypatch.setattr(sys, "argv", ["wye", "study", *arguments])
+    status = 0
+    try:
+        main()
+    except SystemExit as end:
+        status = int(end.code or 0)
+    return status, *capfd.readouterr()
 
 
 @pytest.mark.parametrize(
@@ -319,10 +332,38 @@ def test_ctrl_c_ends_all_and_leaves_all_to_be_resumed(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistaken_command_is_answered(
-    tmp_path: Path, arguments: list[str], expected: str
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    in_empty_folder: Path,
+    arguments: list[str],
+    expected: str,
 ) -> None:
-    with started("study", *arguments, folder=tmp_path) as process:
-        status, out, err = ended(process)
+    status, out, err = study(monkeypatch, capfd, *arguments)
     assert (status, out) == (2, "")
     assert expected in err
-    assert list(tmp_path.iterdir()) == []
+    assert list(in_empty_folder.iterdir()) == []
+
+
+def test_what_is_done_is_not_done_again_and_is_summed_up(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], in_empty_folder: Path
+) -> None:
+    word = recipe_file(in_empty_folder, "a", epochs=1)
+    accuracies = []
+    for seed in range(2):
+        done = wye.train(word, seed=seed, data={"per_class": 5})
+        assert done.result is not None
+        accuracies.append(100 * done.result["test"]["accuracy"])
+    before = {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*")}
+    options = [word, "data.per_class=5", "--seeds", "2"]
+    status, out, _ = study(monkeypatch, capfd, *options, "--json")
+    document = json.loads(out)
+    assert (status, document["skipped"], len(document["runs"])) == (0, 2, 2)
+    status, out, _ = study(monkeypatch, capfd, *options)
+    shown = f"{statistics.mean(accuracies):.2f} % ± {statistics.stdev(accuracies):.2f} %"
+    assert status == 0
+    assert shown in out
+    assert {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*")} == before
+    # The same row with other settings is another run: the folder is refused, nothing overwritten.
+    status, _, err = study(monkeypatch, capfd, word, "data.per_class=6", "--max-steps", "1")
+    assert status == 1
+    assert "holds another run: its data.per_class is 5, not 6" in err

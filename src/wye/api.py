@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from wye.errors import UsageError
+from wye.errors import TrainingError, UsageError
 from wye.evaluation.measure import answers
-from wye.machine import keep_freed_memory
+from wye.machine import here, keep_freed_memory
 from wye.recipe.overrides import nest
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
@@ -19,7 +19,9 @@ from wye.runs.carry_out import Observe, carry_out
 from wye.runs.folder import RUNS, Run, RunFolder, default_folder
 from wye.runs.model import Model
 from wye.runs.setup import set_up
+from wye.runs.together import follow
 from wye.studies.merging import merge
+from wye.training.ranks import join
 
 GALLERY = (1000, 1001, 1002, 1003, 1005, 1008, 1009, 1024, 1037, 1038)
 """The test images of study S0's published galleries."""
@@ -43,6 +45,9 @@ def train(
         resume: go on with the run that is in the folder.
         max_steps: end training after this many optimiser steps.
         overrides: changed settings, `seed=1, train={"epochs": 2}` or `**{"train.epochs": 2}`.
+
+    Under torchrun its processes train together: each must make the same call, and each gets the
+    run. Process 0 writes it.
 
     Returns:
         The run; its `result` holds the figures.
@@ -82,22 +87,37 @@ def train_recipe(
     root: Path = RUNS,
     changed: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Carry out a recipe and draw the run's figures. See `train` and `carry_out`."""
+    """Carry out a recipe and draw the run's figures. See `train` and `carry_out`.
+
+    The processes that torchrun started do so together, and all get the run.
+    """
     keep_freed_memory()
     folder = RunFolder(out or default_folder(recipe, root))
-    run = carry_out(
-        recipe,
-        folder,
-        device=choose_device(device),
-        resume=resume,
-        max_steps=max_steps,
-        observe=observe,
-        command=command,
-        root=root,
-        changed=changed,
-    )
+    where = choose_device(device)
+    ranks = join(where)
+    if not ranks.leads:
+        return follow(ranks)
+    try:
+        run = carry_out(
+            recipe,
+            folder,
+            device=where,
+            resume=resume,
+            max_steps=max_steps,
+            observe=observe,
+            command=command,
+            root=root,
+            changed=changed,
+            ranks=ranks,
+        )
+    except (UsageError, TrainingError) as error:
+        # The other processes wait then. After another error they may be anywhere, and notice when
+        # this one ends.
+        ranks.give_up(error)
+        raise
     if not drawn(run):
         draw_figures(run)
+    ranks.tell(run)
     return run
 
 
@@ -142,9 +162,13 @@ def as_pixels(images: torch.Tensor) -> torch.Tensor:
 def choose_device(name: str) -> torch.device:
     """The device called `name`; `auto` is the best there is.
 
+    Under torchrun each process has a CUDA device of its own, in the order of their numbers.
+
     Raises:
-        UsageError: there is no such device here.
+        UsageError: there is no such device here, or not one for each process.
     """
+    if here().ranks > 1:
+        return _device_of_process(name)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -159,3 +183,21 @@ def choose_device(name: str) -> torch.device:
     if (device.index or 0) >= counts[device.type]:
         raise UsageError(f"--device {name}: this machine has {counts[device.type]} of them")
     return torch.device(device.type) if device.type == "cpu" else device
+
+
+def _device_of_process(name: str) -> torch.device:
+    place, devices = here(), torch.cuda.device_count()
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"--device {name}: under torchrun each process has a device of its own; it should be"
+            " auto, cpu or cuda"
+        )
+    if name == "cpu" or (name == "auto" and not devices):
+        return torch.device("cpu")
+    if place.local_ranks > devices:
+        raise UsageError(
+            f"torchrun started {place.local_ranks} processes here, and this machine has {devices}"
+            f" CUDA devices; --device cpu trains without, --nproc-per-node {max(devices, 1)} on"
+            " those there are"
+        )
+    return torch.device("cuda", place.local_rank)

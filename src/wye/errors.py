@@ -23,6 +23,14 @@ class TrainingError(WyeError):
     """Training went wrong by itself: the loss is no number any more."""
 
 
+class ElsewhereError(WyeError):
+    """Another process of the same run failed, which says why itself."""
+
+    def __init__(self, message: str, exit_status: int = 1) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
 def told(error: BaseException) -> str:
     """A failure in words, without the kind of it where the words are ours."""
     if isinstance(error, WyeError):

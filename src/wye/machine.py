@@ -6,8 +6,46 @@ import ctypes
 import os
 import platform
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """This process among those that torchrun started to carry out one run together.
+
+    Attributes:
+        rank: its number, from 0; number 0 alone writes, measures and prints.
+        ranks: how many there are.
+        local_rank, local_ranks: the same of those on this machine.
+    """
+
+    rank: int = 0
+    ranks: int = 1
+    local_rank: int = 0
+    local_ranks: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is process 0."""
+        return self.rank == 0
+
+    @property
+    def launcher(self) -> list[str]:
+        """The words of a command line that start so many processes, before `wye`."""
+        if self.ranks == 1:
+            return []
+        machines = self.ranks // self.local_ranks
+        nodes = ["--nnodes", str(machines)] if machines > 1 else []
+        return ["torchrun", *nodes, "--nproc-per-node", str(self.local_ranks), "-m"]
+
+
+def here() -> Place:
+    """Where torchrun put this process; alone if it didn't."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    values = [os.environ.get(name, "") for name in names]
+    return Place(*map(int, values)) if all(value.isdecimal() for value in values) else Place()
 
 
 @cache

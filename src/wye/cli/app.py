@@ -13,8 +13,9 @@ from typing import Annotated
 import typer
 
 import wye
-from wye.cli import claims, compare, data, find_lr, outputs, reporting, rows, study, training
-from wye.errors import WyeError, told
+from wye.cli import bench, claims, compare, data, find_lr, outputs, reporting, rows, study, training
+from wye.errors import ElsewhereError, UsageError, WyeError, told
+from wye.machine import here
 
 app = typer.Typer(
     name="wye",
@@ -31,6 +32,7 @@ outputs.add_to(app)
 compare.add_to(app)
 claims.add_to(app)
 reporting.add_to(app)
+bench.add_to(app)
 app.add_typer(data.app, name="data", help="Data sets: list, fetch, check, show.")
 
 
@@ -42,6 +44,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
@@ -51,6 +54,10 @@ def options(
     ] = False,
 ) -> None:
     """Wye trains image models with one encoder, a decoder and a classifier."""
+    if here().ranks > 1 and context.invoked_subcommand != "train":
+        raise UsageError(
+            f"torchrun is for wye train; start wye {context.invoked_subcommand} without it"
+        )
 
 
 def main() -> None:
@@ -59,7 +66,7 @@ def main() -> None:
     0: done. 1: the machine refused, or training went wrong. 2: the request is mistaken.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("wye").setLevel(logging.INFO)
+    logging.getLogger("wye").setLevel(logging.INFO if here().leads else logging.ERROR)
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
@@ -71,5 +78,8 @@ def main() -> None:
     except (WyeError, OSError, MemoryError) as error:
         if debug:
             raise
-        print(f"wye: {told(error)}", file=sys.stderr)
+        # One process of each machine tells of a mistake that all see.
+        same = isinstance(error, UsageError) and here().local_rank > 0
+        if not same and not isinstance(error, ElsewhereError):
+            print(f"wye: {told(error)}", file=sys.stderr)
         sys.exit(error.exit_status if isinstance(error, WyeError) else 1)

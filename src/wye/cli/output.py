@@ -107,10 +107,12 @@ def print_result(run: Run) -> None:
             f"best epoch on the test set (optimistic): {100 * optimistic['accuracy']:.2f} %"
             f" in epoch {optimistic['epoch']}"
         )
-    seconds = run.result["seconds"]
+    seconds, device = run.result["seconds"], run.result["device"]
+    if (processes := run.result.get("processes", 1)) > 1:
+        device = f"{processes} processes, {device.partition(':')[0]}"
     print(
         f"{run.result['parameters']['total']:,} parameters, trained in {seconds['train']:.0f} s"
-        f" at {run.result['images_per_second']:,.0f} images/s ({run.result['device']},"
+        f" at {run.result['images_per_second']:,.0f} images/s ({device},"
         f" {run.result['precision']}), {seconds['total']:.0f} s in all"
     )
     if not complete:

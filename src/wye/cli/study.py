@@ -40,6 +40,14 @@ def study(
     cluster: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786.")
     ] = None,
+    shared: Annotated[
+        bool,
+        typer.Option(
+            "--shared/--no-shared",
+            help="Let workers of a cluster that see the folder of runs work in it; else they send"
+            " their files.",
+        ),
+    ] = True,
     protocol: Protocol = "paper",
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
     device: Device = "auto",
@@ -53,11 +61,8 @@ def study(
     Finished runs are left alone, and so is a run that another process works on. A run that fails
     stops no other; the exit status is 1 then.
     """
-    from wye.cli.study_progress import StudyProgress, summary
     from wye.errors import UsageError
     from wye.recipe.overrides import parse_overrides
-    from wye.series import Board, Job, plan
-    from wye.series.targets import asked_by, each_said_once
 
     if cluster is not None and workers is not None:
         raise UsageError("--workers is of this machine, a cluster has its own: drop one of the two")
@@ -66,6 +71,11 @@ def study(
     if not named:
         raise UsageError("no study or row is named; for instance: wye study fashion5 --seeds 3")
     settings = parse_overrides(changed)
+
+    from wye.cli.study_progress import StudyProgress, summary
+    from wye.series import Board, Job, plan
+    from wye.series.targets import asked_by, each_said_once
+
     again = shlex.join(["wye", *sys.argv[1:]])
     with each_said_once():
         asked = asked_by(named, settings, protocol)
@@ -86,7 +96,7 @@ def study(
             if cluster is not None:
                 from wye.series.cluster import run_on_cluster
 
-                run_on_cluster(board, cluster, runs, job)
+                run_on_cluster(board, cluster, runs, job, shared)
             elif not board.over:
                 from wye.series.local import run_here
 

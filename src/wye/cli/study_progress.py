@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from wye.cli.progress import clock
+from wye.cli.progress import REFRESH, clock
 from wye.series import Board, Entry, Status
 
 SHOWN = 16
@@ -23,6 +24,7 @@ class StudyProgress:
         self._console = Console(file=sys.stderr)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._said: set[str] = set()
+        self._shown = 0.0
 
     def __enter__(self) -> StudyProgress:
         if self._console.is_terminal:
@@ -39,7 +41,9 @@ class StudyProgress:
 
     def changed(self, board: Board) -> None:
         """Show the board anew, on a terminal."""
-        if self._live.is_started:
+        now = time.monotonic()
+        if self._live.is_started and (board.over or now - self._shown >= REFRESH):
+            self._shown = now
             lines = [summary(board), *_running(board)]
             self._live.update(Text("\n".join(lines)), refresh=True)
 

@@ -11,6 +11,7 @@ import typer
 
 from wye.cli.output import Json, figure, print_json, print_result, print_table
 from wye.cli.rows import Overrides, Protocol
+from wye.machine import here
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
@@ -43,7 +44,10 @@ def train(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Train and measure one run, or one for each split."""
+    """Train and measure one run, or one for each split.
+
+    Started by torchrun, its processes train together.
+    """
     from wye.errors import UsageError
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
@@ -65,9 +69,11 @@ def train(
         command = command_of(row, overrides or [], one.seed, protocol, max_steps)
         place = out / f"seed-{one.seed}" if out is not None and splits else out
         run = _carry_out(one, command, place, device, resume, max_steps)
-        if not json:
+        if not json and here().leads:
             print_result(run)
         runs.append(run)
+    if not here().leads:
+        return
     if splits:
         _print_splits(runs, json)
     elif json:
@@ -101,7 +107,8 @@ def _carry_out(
             command=command,
         )
     except KeyboardInterrupt:
-        print(f"wye: interrupted; to go on: {go_on}", file=sys.stderr)
+        if here().leads:
+            print(f"wye: interrupted; to go on: {go_on}", file=sys.stderr)
         raise typer.Exit(130) from None
     except OSError:
         if ((out or default_folder(recipe)) / "last.ckpt").exists():
@@ -138,4 +145,5 @@ def command_of(
     """The command that repeats this run somewhere else."""
     under = ["--protocol", protocol] if protocol != "paper" else []
     cut = ["--max-steps", str(max_steps)] if max_steps is not None else []
-    return shlex.join(["wye", "train", row, *overrides, "--seed", str(seed), *under, *cut])
+    start = [*here().launcher, "wye", "train"]
+    return shlex.join([*start, row, *overrides, "--seed", str(seed), *under, *cut])

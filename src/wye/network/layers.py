@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wye.data.parts import Part
 from wye.network.route import Route, Routed
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -23,7 +24,16 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class Dropout(nn.Module):
+class Parted(nn.Module):
+    """Base of the layers that must know which part of a batch they are shown.
+
+    `part` is set by the training loop where several processes share a batch.
+    """
+
+    part: Part | None = None
+
+
+class Dropout(Parted):
     """Dropout that draws from a generator of its own instead of torch's global one.
 
     `generator` is set by the training loop from the run's noise stream, so that a resumed run
@@ -39,7 +49,10 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return inputs
         keep = 1.0 - self.p
-        mask = torch.empty_like(inputs).bernoulli_(keep, generator=self.generator)
+        whole = torch.empty_like(inputs) if self.part is None else self.part.whole_like(inputs)
+        mask = whole.bernoulli_(keep, generator=self.generator)
+        if self.part is not None:
+            mask = self.part.take(mask)
         return inputs * mask.div_(keep)
 
     def extra_repr(self) -> str:
@@ -131,3 +144,10 @@ def bind_dropout(network: nn.Module, generator: torch.Generator) -> None:
     for module in network.modules():
         if isinstance(module, Dropout):
             module.generator = generator
+
+
+def show_part(network: nn.Module, part: Part) -> None:
+    """Tell the layers that must know it which part of a batch comes next."""
+    for module in network.modules():
+        if isinstance(module, Parted):
+            module.part = part

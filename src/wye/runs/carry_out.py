@@ -20,8 +20,10 @@ from wye.runs.folder import RUNS, Run, RunFolder
 from wye.runs.needs import needs, same, take_over
 from wye.runs.results import evaluate
 from wye.runs.setup import set_up
+from wye.runs.together import Work, agree
 from wye.training.loop import EpochRecord, Observer, Trainer
 from wye.training.precision import channels_last, choose_precision
+from wye.training.ranks import ALONE, Ranks
 
 logger = logging.getLogger("wye")
 
@@ -52,6 +54,7 @@ def carry_out(
     command: str = "",
     root: Path = RUNS,
     changed: Mapping[str, Any] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Train and evaluate by a recipe, and keep everything in `folder`.
 
@@ -70,6 +73,7 @@ def carry_out(
         root: the folder of runs where what the recipe needs is looked for, and put.
         changed: nested settings that were changed in the recipe and shall be in what it needs too;
             not given, other rows are taken as they stand in their study.
+        ranks: the processes that train together, of which this is number 0; the others `follow`.
 
     Raises:
         HeldError: another process has the folder.
@@ -95,6 +99,7 @@ def carry_out(
             command=f"{command} (needs {recipe.row})" if command else "",
             root=root,
             changed=changed,
+            ranks=ranks,
         )
 
     with claimed(folder):
@@ -118,8 +123,9 @@ def carry_out(
         if not folder.holds_run:
             folder.write_recipe(recipe)
         if not (folder.path / "environment.json").exists():
-            folder.write_json("environment.json", environment(device, precision, command))
+            folder.write_json("environment.json", environment(device, precision, command, ranks))
         (folder.path / "result.json").unlink(missing_ok=True)
+        ranks.tell(Work(recipe, precision, max_steps))
         with observe(recipe) if observe else contextlib.nullcontext() as observer:
             trainer = Trainer(
                 recipe,
@@ -130,6 +136,7 @@ def carry_out(
                 max_steps,
                 observer,
                 features=setup.features,
+                ranks=ranks,
             )
             history = _train(trainer, folder, device, observer)
         clock = time.perf_counter()
@@ -258,6 +265,7 @@ def _train(
         folder.journal.note("resumed", epoch=trainer.epochs_done)
         logger.info("resumed after epoch %d", trainer.epochs_done)
     folder.write_metrics(history)
+    agree(trainer)
     for record in trainer.epochs():
         history.append({**record.line(), "best": record.best})
         if trainer.partial:  # an epoch cut short is no place to go on from, and none to choose

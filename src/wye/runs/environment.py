@@ -13,13 +13,15 @@ import torch
 
 import wye
 from wye.machine import cores, memory_gb, processor
+from wye.training.ranks import ALONE, Ranks, device_name
 
 LIBRARIES = ("torch", "numpy", "pillow", "pydantic", "safetensors", "pytorch-msssim")
 
 
-def environment(device: torch.device, precision: str, command: str) -> dict[str, Any]:
+def environment(
+    device: torch.device, precision: str, command: str, ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """What `environment.json` holds."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
         "wye": wye.__version__,
         "commit": _commit(),
@@ -33,7 +35,9 @@ def environment(device: torch.device, precision: str, command: str) -> dict[str,
         "threads": torch.get_num_threads(),
         "memory_gb": memory_gb(),
         "device": str(device),
-        "device_name": name,
+        "device_name": device_name(device),
+        "processes": ranks.count,
+        **({"devices": list(ranks.devices)} if ranks.several else {}),
         "precision": precision,
     }
 

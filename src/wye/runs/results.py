@@ -53,6 +53,7 @@ def evaluate(
         "status": "truncated" if trainer.truncated else "complete",
         "data": data.name,
         "device": str(data.train.pixels.device),
+        "processes": trainer.ranks.count,
         "precision": trainer.precision,
         "parameters": described.parameters(),
         "multiply_adds": described.multiply_adds,

@@ -30,7 +30,11 @@ REACH = 10.0
 
 
 def run_on_cluster(
-    board: Board, address: str, root: Path, job_of: Callable[[PlannedRun], Job]
+    board: Board,
+    address: str,
+    root: Path,
+    job_of: Callable[[PlannedRun], Job],
+    shared: bool = True,
 ) -> None:
     """Carry out a board's runs as tasks of a Dask cluster, until every run has come to its end.
 
@@ -44,6 +48,7 @@ def run_on_cluster(
         address: of the scheduler.
         root: the folder of runs here.
         job_of: what to tell a worker of a run.
+        shared: let workers that see `root` work in it; if not, all send their files.
 
     Raises:
         UsageError: Dask is not installed.
@@ -62,18 +67,14 @@ def run_on_cluster(
     except (OSError, ValueError) as error:
         raise MachineError(f"no Dask scheduler answers at {address} ({told(error)})") from None
     root.mkdir(parents=True, exist_ok=True)
-    token = root / f".wye-{secrets.token_hex(8)}"
-    token.touch()
     try:
-        with client, _Study(board, client, root, token.name, job_of) as study:
+        with client, _Study(board, client, root, job_of, shared) as study:
             study.run()
     except CommClosedError as error:
         raise MachineError(
             f"the scheduler at {address} went away ({told(error)}); what is done is kept, and the"
             " same command goes on"
         ) from None
-    finally:
-        token.unlink(missing_ok=True)
 
 
 class _Study:
@@ -84,13 +85,13 @@ class _Study:
         board: Board,
         client: Client,
         root: Path,
-        token: str,
         job_of: Callable[[PlannedRun], Job],
+        shared: bool,
     ) -> None:
         from distributed import Queue
 
         self.board, self.client, self.root, self.job_of = board, client, root, job_of
-        self.token = token
+        self.shared = shared
         self.numbers = list(board.entries)
         self.futures: dict[int, Any] = {}
         self.attempts: dict[int, str] = {}
@@ -140,7 +141,7 @@ class _Study:
             number=number,
             job=job.document(),
             root=str(self.root.resolve()),
-            token=self.token,
+            shared=self.shared,
             working_folder=str(Path.cwd()),
             inbox=self.inbox.name,
         )
@@ -172,20 +173,25 @@ class _Study:
         """Answer a worker that is about to carry out a run."""
         from distributed import Queue
 
+        from wye.series.task import mark_of
+
         if number in self.answers:
             _empty(self.answers[number])
         answers = Queue(f"{self.inbox.name}-{message['attempt']}", client=self.client)
         self.answers[number] = answers
         run = self._run(number)
-        files = self._let_begin(number, message) if self._open(number) else None
+        shared = (self.root / mark_of(message["attempt"])).exists()
+        files = self._let_begin(number, message, shared) if self._open(number) else None
         if files is None:
             answers.put({"go": False})
             return
         self.attempts[number] = message["attempt"]
         self.board.begun(run)
-        answers.put({"go": True, "files": files})
+        answers.put({"go": True, "shared": shared, "files": files})
 
-    def _let_begin(self, number: int, message: dict[str, Any]) -> dict[str, Files] | None:
+    def _let_begin(
+        self, number: int, message: dict[str, Any], shared: bool
+    ) -> dict[str, Files] | None:
         """The files that a worker begins with, by folder under the root; None if it may not."""
         run = self._run(number)
         if message["version"] != wye.__version__:
@@ -197,7 +203,7 @@ class _Study:
             return None
         if number not in self.claims and self.board.finished(run):
             return None
-        if message["shared"]:
+        if shared:
             self._unclaim(number)  # the worker claims it itself
             return {}
         if number not in self.claims:

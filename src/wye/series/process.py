@@ -65,8 +65,10 @@ class WorkerProcess:
             pass  # it has died, which the inbox is told
 
     def how_it_ended(self) -> str:
-        """For people: `killed by SIGKILL`, `ended with status 1`."""
+        """For people: `killed by SIGSEGV`, `ended with status 1`."""
         code = self._process.wait()
+        if code == -signal.SIGKILL:
+            return "killed, as the system does where memory runs out"
         if code < 0:
             try:
                 return f"killed by {signal.Signals(-code).name}"

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -42,7 +42,7 @@ class Order:
         number: of the run in its study.
         job: its document; the folder is one under `root`.
         root: the study's folder of runs, absolute.
-        token: name of a file that lies in `root` if that is the study's own.
+        shared: whether to work in `root` where it is the study's own.
         working_folder: the study's, from which the names of data may be understood.
         inbox: the queue that the study listens to.
     """
@@ -50,7 +50,7 @@ class Order:
     number: int
     job: dict[str, Any]
     root: str
-    token: str
+    shared: bool
     working_folder: str
     inbox: str
 
@@ -70,16 +70,13 @@ def carry_out_order(order: Order) -> None:
         message = {"event": event, "number": order.number, "attempt": attempt, **details}
         inbox.put(message, timeout=ANSWER)
 
-    shared = (Path(order.root) / order.token).is_file()
     try:
-        tell("begin", shared=shared, worker=worker.address, version=wye.__version__)
-        answer = answers.get(timeout=ANSWER)
-    finally:
-        answers.close()
-    if not answer["go"]:
-        inbox.close()
-        return
-    try:
+        with _marked(order, attempt):
+            tell("begin", worker=worker.address, version=wye.__version__)
+            answer = answers.get(timeout=ANSWER)
+        if not answer["go"]:
+            return
+        shared = answer["shared"]
         with _root(order, shared, worker) as root:
             job = Job.of(order.job)
             folder = root / job.folder
@@ -88,7 +85,27 @@ def carry_out_order(order: Order) -> None:
             bundle = None if shared else Bundle(RunFolder(folder))
             _supervise(replace(job, folder=folder, root=root), order, bundle, tell)
     finally:
+        answers.close()
         inbox.close()
+
+
+@contextmanager
+def _marked(order: Order, attempt: str) -> Iterator[None]:
+    """A file in the folder of runs, if it is here; the study sees it there if that is its own."""
+    mark = Path(order.root) / mark_of(attempt)
+    with suppress(OSError):
+        if order.shared:
+            mark.touch()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            mark.unlink(missing_ok=True)
+
+
+def mark_of(attempt: str) -> str:
+    """Name of the file that tells a study that a worker sees its folder."""
+    return f".wye-{attempt}"
 
 
 def _supervise(job: Job, order: Order, bundle: Bundle | None, tell: Any) -> None:

@@ -13,17 +13,22 @@ WITH_MOMENTUM = ("sgd", "rmsprop", "adam", "adamw")
 """Optimisers whose momentum a schedule may cycle; of adam and adamw it is the first beta."""
 
 
-def check_phases(recipe: Recipe, network: Network, data: Prepared) -> None:
-    """Refuse phases that this network or these images don't allow.
+def check_phases(recipe: Recipe, network: Network, data: Prepared, processes: int = 1) -> None:
+    """Refuse phases that this network, these images or so many processes don't allow.
 
     Raises:
-        UsageError: a jigsaw whose tiles don't fit the images, cross-entropy of a decoder that
-            leaves [0, 1], a cycle of momentum for an optimiser without, or images to be made that
-            are not of the training images' size.
+        UsageError: a batch of fewer images than there are processes, a jigsaw whose tiles don't
+            fit the images, cross-entropy of a decoder that leaves [0, 1], a cycle of momentum for
+            an optimiser without, or images to be made that are not of the training images' size.
     """
     for phase in recipe.resolved_phases():
         try:
             _check(phase, network, data)
+            if phase.train.batch_size < processes:
+                raise UsageError(
+                    f"train.batch_size={phase.train.batch_size} is of all processes together, and"
+                    f" there are {processes}; it should be at least that"
+                )
         except UsageError as error:
             if not recipe.phases:
                 raise

@@ -19,10 +19,13 @@ from wye.network.build import Network
 from wye.network.layers import bind_dropout
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
+from wye.training.batch_norm import synchronise
 from wye.training.checks import check_phases
 from wye.training.features import FeatureTerm
 from wye.training.freezing import hold_statistics
+from wye.training.gradients import leave_gradients
 from wye.training.phase import PhaseState
+from wye.training.ranks import ALONE, Ranks
 from wye.training.synthesis import latent_smote
 from wye.training.tally import Tally
 from wye.training.validate import validate
@@ -68,9 +71,12 @@ class Trainer:
         max_steps: stop after this many optimiser steps, wherever that is.
         observer: told of every step.
         features: the feature term, where a phase has phi above 0.
+        ranks: the processes that train the network together; each has a trainer, which begins in
+            the same state. Process 0 alone validates.
 
     Raises:
-        UsageError: a phase asks for what this network or these images don't allow.
+        UsageError: a phase asks for what this network, these images or so many processes don't
+            allow.
     """
 
     def __init__(
@@ -83,8 +89,11 @@ class Trainer:
         max_steps: int | None = None,
         observer: Observer | None = None,
         features: FeatureTerm | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        check_phases(recipe, network, data)
+        check_phases(recipe, network, data, ranks.count)
+        if ranks.several:
+            synchronise(network)
         self.recipe = recipe
         self.network = network
         self.data = data
@@ -92,6 +101,7 @@ class Trainer:
         self.precision = precision
         self.max_steps = max_steps
         self.observer = observer
+        self.ranks = ranks
         self.device = data.train.pixels.device
         self.features = features.to(self.device) if features else None
         self.phases = recipe.resolved_phases()
@@ -191,12 +201,13 @@ class Trainer:
         """One optimiser step on a batch of an epoch that has begun.
 
         Args:
-            batch: what to learn from.
+            batch: what to learn from; of all processes together.
             rate: of the groups of parameters that are not scaled.
             momentum: that, or the first beta; None leaves it.
 
         Returns:
-            The named terms with `loss`, their weighted sum, and the logits if there are any.
+            The named terms with `loss`, their weighted sum, and how many images were named rightly
+            if any was; of the whole batch.
         """
         optimizer = self.current.optimizer
         for group in optimizer.param_groups:
@@ -205,18 +216,20 @@ class Trainer:
                 group["betas"] = (momentum, group["betas"][1])
             elif momentum is not None:
                 group["momentum"] = momentum
-        terms, output = self.current.objective(self.network, batch, self._noise)
-        terms["loss"].backward()
+        found = leave_gradients(
+            self.network, self.current.objective, batch, self._noise, self.ranks
+        )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         self.steps_done += 1
-        return terms, output.logits
+        return found
 
     def _begin_phase(self, before: PhaseState | None = None) -> PhaseState:
         """Make ready for the current phase, and the images that it asks for."""
         if self.phase.synthesize != "none":
             seed = self.streams.seed_of("subset", "latent-smote", self.phase_index)
-            self._add(latent_smote(self.network, self.data, seed, self.precision))
+            of = (self.network, self.data, seed, self.precision)
+            self._add(self.ranks.told(lambda: latent_smote(*of)))
         return self._phase_state(before)
 
     def _phase_state(self, before: PhaseState | None = None) -> PhaseState:
@@ -244,10 +257,10 @@ class Trainer:
         done = self.current.first_step(self.epochs_in_phase)
         lr = schedule.rate(done)
         for step, batch in enumerate(self.begin_epoch(epoch)):
-            terms, logits = self.step(
+            terms, right = self.step(
                 batch, schedule.rate(done + step), schedule.momentum(done + step)
             )
-            tally.add(terms, logits, batch)
+            tally.add(terms, right, batch)
             if self.observer is not None:
                 self.observer.step(epoch, step + 1, self.steps, tally)
             if self._steps_used_up:
@@ -283,7 +296,8 @@ class Trainer:
     def _validate(self, images: Images | None, part: str) -> dict[str, float] | None:
         if images is None:
             return None
-        return validate(self.network, self.current.objective, self.data, images, part, self.streams)
+        of = (self.network, self.current.objective, self.data, images, part, self.streams)
+        return self.ranks.told(lambda: validate(*of))
 
     def _advance(self, validation: dict[str, float] | None) -> None:
         self.epochs_done += 1

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from wye.data.batches import Batch
+from wye.data.parts import Part
 from wye.network.build import Network, Output
 from wye.recipe.schema import LossSettings
 from wye.training import terms
@@ -57,7 +58,11 @@ class Objective:
         """Branches that learn nothing from the images."""
 
     def __call__(
-        self, network: Network, batch: Batch, generator: torch.Generator
+        self,
+        network: Network,
+        batch: Batch,
+        generator: torch.Generator,
+        part: Part | None = None,
     ) -> tuple[dict[str, Tensor], Output]:
         """The named terms and, as `loss`, their weighted sum, all scalars; and the output.
 
@@ -65,8 +70,11 @@ class Objective:
             network: what learns.
             batch: inputs, targets and labels.
             generator: orders the tiles of the jigsaw; on the device of the images.
+            part: of the batch, to compute with; all terms then are what this part adds to those of
+                the whole batch, and the output is of the part.
         """
-        settings, device = self.settings, batch.inputs.device
+        settings, device, whole = self.settings, batch.inputs.device, batch
+        batch = whole if part is None else part.batch(whole)
         with multiplying_in(self.precision, device):
             output = network(batch.inputs, still=self.still, labelled=len(batch.labels))
         named: dict[str, Tensor] = {}
@@ -82,7 +90,8 @@ class Objective:
         if self.weights["l2"]:
             named["l2"] = terms.l2(network.parameters())
         if self.weights["jigsaw"]:
-            tiles = terms.shuffled_tiles(batch.inputs, settings.jigsaw_grid, generator)
+            tiles = terms.shuffled_tiles(whole.inputs, settings.jigsaw_grid, generator)
+            tiles = tiles if part is None else part.take(tiles)
             # A pass of its own: autocast would hand on the weights of a decoder that is kept out of
             # the graph above, cast there without a gradient.
             with multiplying_in(self.precision, device):
@@ -95,5 +104,17 @@ class Objective:
             with multiplying_in(self.precision, device):
                 made, wanted = self.features.pair(output.reconstruction, batch.targets)
             named["feature"] = self.features.compare(made, wanted)
+        if part is not None:
+            named = {n: term * self._share(n, part, batch, whole) for n, term in named.items()}
         weighted = [self.weights[name] * term for name, term in named.items() if self.weights[name]]
         return {"loss": torch.stack(weighted).sum(), **named}, output
+
+    def _share(self, name: str, part: Part, own: Batch, whole: Batch) -> float | Tensor:
+        """What a term of a part of a batch weighs in that of the whole batch."""
+        if name == "l2":
+            return 1 / part.ranks
+        if name != "classification":
+            return part.share(len(own.inputs))
+        if self.class_weights is None or part.repeated:
+            return part.share(len(own.labels))
+        return self.class_weights[own.labels].sum() / self.class_weights[whole.labels].sum()

@@ -23,16 +23,15 @@ class Tally:
         self._right: Tensor | None = None
 
     @torch.no_grad()
-    def add(self, terms: Mapping[str, Tensor], logits: Tensor | None, batch: Batch) -> None:
-        """Take in a batch: its mean terms, and its logits `(M, classes)` where there are any."""
-        count, labels = len(batch.labels), batch.labels
+    def add(self, terms: Mapping[str, Tensor], right: Tensor | None, batch: Batch) -> None:
+        """Take in a batch: its mean terms, and how many were named rightly where any was."""
+        count = len(batch.labels)
         self.images += len(batch.inputs)
         self._labelled += count
         for name, term in terms.items():
             value = term.detach() * count
             self._sums[name] = self._sums[name] + value if name in self._sums else value
-        if logits is not None:
-            right = (logits.argmax(1) == labels).sum()
+        if right is not None:
             self._right = right if self._right is None else self._right + right
 
     def means(self) -> dict[str, float]:
@@ -41,3 +40,9 @@ class Tally:
         if self._right is not None:
             means["accuracy"] = self._right.item() / self._labelled
         return means
+
+
+@torch.no_grad()
+def named_rightly(logits: Tensor | None, labels: Tensor) -> Tensor | None:
+    """How many of the images with a label get it, a scalar; None without logits `(M, classes)`."""
+    return None if logits is None else (logits.argmax(1) == labels).sum()

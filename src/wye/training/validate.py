@@ -10,7 +10,7 @@ from wye.data.prepare import Prepared
 from wye.network.build import Network
 from wye.streams import Streams
 from wye.training.objective import Objective
-from wye.training.tally import Tally
+from wye.training.tally import Tally, named_rightly
 
 
 @torch.inference_mode()
@@ -34,5 +34,5 @@ def validate(
     size = evaluation_batch_size(data.shape)
     for batch in evaluation_batches(data, images, size, streams, part):
         terms, output = objective(network, batch, noise)
-        tally.add(terms, output.logits, batch)
+        tally.add(terms, named_rightly(output.logits, batch.labels), batch)
     return tally.means()

@@ -1,0 +1,86 @@
+"""Measuring in a process of its own: nothing that ran before counts, and peak memory is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import wye
+from wye.errors import MachineError, WyeError, told
+from wye.registry import Registry
+
+Task = Callable[..., dict[str, Any]]
+
+TASKS: Registry[Task] = Registry("task")
+"""What can be measured apart: functions of JSON's kinds of values to a dictionary of them."""
+
+
+def carry_out_apart(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Carry out a task in a process of its own.
+
+    Raises:
+        MachineError: it failed; the message is its last line.
+    """
+    done = subprocess.run(
+        # -P: a file in the working folder mustn't take a module's place.
+        [sys.executable, "-P", "-c", "from wye.bench.apart import main; main()", task],
+        input=json.dumps(dict(arguments)),
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        how = lines[-1] if lines else f"it ended with status {done.returncode}"
+        raise MachineError(f"measuring {task!r} failed: {how}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def carry_out_here(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The same in this process, without its guarantees."""
+    return TASKS.find(task)(**arguments)
+
+
+def environment() -> dict[str, str]:
+    """The variables of a process that imports this very package."""
+    source = str(Path(wye.__file__).parents[1])
+    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held so far, in MB (10^6 bytes).
+
+    Linux tells it of the program that runs now. What `getrusage` tells there includes the process
+    that started this one, and is used elsewhere.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    except OSError:
+        pass
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def main() -> None:
+    """Carry out the task that the command line names; arguments and answer are JSON."""
+    answer = os.dup(1)
+    os.dup2(2, 1)  # whatever prints while it is measured doesn't disturb the answer
+    import wye.bench.benchmarks  # noqa: F401 (enters the tasks)
+
+    try:
+        found = carry_out_here(sys.argv[1], json.load(sys.stdin))
+    except (WyeError, OSError, MemoryError) as error:
+        sys.exit(told(error))
+    with os.fdopen(answer, "w") as file:
+        json.dump(found, file)

@@ -1,0 +1,154 @@
+"""The most that this machine can do: matrix products and convolutions, in each precision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from wye.bench.apart import TASKS
+from wye.bench.result import Finding, Repeats, Result, Table
+from wye.bench.settings import Benchmark, Settings
+from wye.machine import keep_freed_memory
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+MATRICES = (1024, 2048)
+CONVOLUTIONS = ((48, 32), (64, 16), (128, 16), (128, 8), (256, 8))
+"""Channels in and out, and the side of the image in px."""
+BATCH = 128
+
+
+@TASKS.register("peak")
+def measure(precision: str, device: str, seconds: float, backward: bool = True) -> dict[str, Any]:
+    """Products and 3x3 convolutions (channels_last), each repeated for so many seconds.
+
+    Args:
+        backward: convolutions with both of their gradients, too.
+
+    Returns:
+        GFLOP/s by the name of what was computed.
+    """
+    keep_freed_memory()
+    where, dtype = torch.device(device), PRECISIONS[precision]
+    layout = torch.channels_last
+    found: dict[str, float] = {}
+    for size in MATRICES:
+        a, b = (torch.randn(size, size, device=where, dtype=dtype) for _ in range(2))
+        product = partial(torch.mm, a, b)
+        name = f"matrix product, {size} x {size}"
+        found[name] = _rate(product, 2 * size**3, seconds, where)
+    for channels, side in CONVOLUTIONS:
+        images = torch.randn(BATCH, channels, side, side, device=where, dtype=dtype)
+        images = images.contiguous(memory_format=layout).requires_grad_(backward)
+        filters = torch.randn(channels, channels, 3, 3, device=where, dtype=dtype)
+        filters = filters.contiguous(memory_format=layout).requires_grad_(backward)
+        flops = 2 * BATCH * side**2 * channels**2 * 9
+
+        @torch.no_grad()
+        def forward(images: torch.Tensor = images, filters: torch.Tensor = filters) -> Any:
+            return F.conv2d(images, filters, padding=1)
+
+        def both(images: torch.Tensor = images, filters: torch.Tensor = filters) -> Any:
+            made = F.conv2d(images, filters, padding=1)
+            return torch.autograd.grad(made, (images, filters), torch.ones_like(made))
+
+        name = f"convolution, {channels} channels at {side} px"
+        found[name] = _rate(forward, flops, seconds, where)
+        if backward:
+            found[f"{name}, with gradients"] = _rate(both, 3 * flops, seconds, where)
+    return found
+
+
+def _rate(compute: Callable[[], Any], flops: int, seconds: float, device: torch.device) -> float:
+    """GFLOP/s."""
+
+    def now() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    compute()
+    start = now()
+    done, taken = 0, 0.0
+    while taken < seconds or not done:
+        compute()
+        done, taken = done + 1, now() - start
+    return done * flops / taken / 1e9
+
+
+class Rate(Finding):
+    """GFLOP/s of one computation, by precision."""
+
+    what: str
+    gflops: dict[str, Repeats]
+
+
+class Peak(Result):
+    """What `peak` found.
+
+    Attributes:
+        training: the precision that training takes for convolutions.
+        peak: GFLOP/s of the quickest of them without gradients, by precision.
+    """
+
+    training: str
+    peak: dict[str, float]
+    rates: tuple[Rate, ...]
+
+    def remarks(self) -> list[str]:
+        """Which precision training takes."""
+        return [f"Training takes {self.training} here."]
+
+    def tables(self) -> list[Table]:
+        """A line for each computation."""
+        names = list(self.peak)
+        return [
+            Table(
+                ("GFLOP/s", *names),
+                [(rate.what, *(str(rate.gflops[name]) for name in names)) for rate in self.rates],
+            )
+        ]
+
+
+def peak_of(rates: dict[str, Repeats]) -> float:
+    """GFLOP/s of the quickest computation without gradients."""
+    return max(each.median for what, each in rates.items() if "gradients" not in what)
+
+
+def repeated(found: list[dict[str, float]]) -> dict[str, Repeats]:
+    """The rates by what was computed, of several measurements."""
+    return {what: Repeats.of(each[what] for each in found) for what in found[0]}
+
+
+def run(settings: Settings) -> Peak:
+    """The precisions that training takes: a processor may need minutes for a product in another."""
+    arguments = {"device": settings.device, "seconds": settings.scale.seconds}
+    found = settings.alternately(
+        {
+            name: partial(settings.carry_out, "peak", {"precision": name, **arguments})
+            for name in settings.precisions
+        }
+    )
+    rates = {name: repeated(each) for name, each in found.items()}
+    return Peak(
+        training=settings.precisions[-1],
+        peak={name: peak_of(each) for name, each in rates.items()},
+        rates=tuple(
+            Rate(what=what, gflops={name: rates[name][what] for name in rates})
+            for what in rates["fp32"]
+        ),
+        missing=settings.without_bf16,
+    )
+
+
+BENCHMARK = Benchmark(
+    "The machine's peak",
+    f"Matrix products, and 3x3 convolutions of {BATCH} images in channels_last order, with all"
+    " operands in one precision. With gradients: the convolution and the gradients of its input"
+    " and its filters together.",
+    run,
+)

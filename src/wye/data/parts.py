@@ -1,0 +1,102 @@
+"""The part of a batch that one of several processes computes with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wye.data.batches import Batch
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which images of a batch process `rank` of `ranks` computes with.
+
+    Each process takes a run of the labelled images and a run of the others, as even as can be. Of
+    a batch with fewer of either than there are processes each takes everything, and weighs it
+    accordingly: no process is ever without an image.
+
+    Whatever is drawn at random is drawn for the whole batch by every process, from the same
+    stream, and each keeps its part: the processes together see what one alone would.
+
+    Attributes:
+        images: of the whole batch.
+        labelled: how many of them, the first ones, have a label.
+    """
+
+    rank: int
+    ranks: int
+    images: int
+    labelled: int
+
+    @classmethod
+    def of(cls, batch: Batch, rank: int, ranks: int) -> Part:
+        """The part of `batch` for process `rank`."""
+        return cls(rank, ranks, len(batch.inputs), len(batch.labels))
+
+    @property
+    def repeated(self) -> bool:
+        """Whether every process takes the whole batch."""
+        return any(0 < count < self.ranks for count in (self.labelled, self.images - self.labelled))
+
+    def take(self, values: Tensor) -> Tensor:
+        """This part of `(N, ...)` or, of the labelled images alone, of `(M, ...)`."""
+        if self.repeated:
+            return values
+        first = values[slice(*self._run(self.labelled, self.rank))]
+        if len(values) == self.labelled:
+            return first
+        others = slice(*self._run(self.images - self.labelled, self.rank))
+        return torch.cat([first, values[self.labelled :][others]])
+
+    def batch(self, batch: Batch) -> Batch:
+        """This part of a whole batch."""
+        inputs = self.take(batch.inputs)
+        same = batch.targets is batch.inputs
+        return Batch(inputs, inputs if same else self.take(batch.targets), self.take(batch.labels))
+
+    def whole_like(self, own: Tensor) -> Tensor:
+        """An uninitialised tensor for the whole batch, in the type and the layout of `own`.
+
+        Args:
+            own: `(n, ...)`, of this part's images or of its labelled images.
+        """
+        last = own.ndim == 4 and own.is_contiguous(memory_format=torch.channels_last)
+        return torch.empty(
+            (self.whole(len(own)), *own.shape[1:]),
+            dtype=own.dtype,
+            device=own.device,
+            memory_format=torch.channels_last if last else torch.contiguous_format,
+        )
+
+    def shares(self, own: int) -> list[float]:
+        """What the means over each process's images weigh in the mean over the whole batch.
+
+        Args:
+            own: how many images this process took: all of its part, or its labelled ones.
+        """
+        if self.repeated:
+            return [1 / self.ranks] * self.ranks
+        whole = self.whole(own)
+        return [self._count(whole, rank) / whole for rank in range(self.ranks)]
+
+    def share(self, own: int) -> float:
+        """What a mean over this process's images weighs; see `shares`."""
+        return self.shares(own)[self.rank]
+
+    def whole(self, own: int) -> int:
+        """How many images of the whole batch are alike those `own` of this process."""
+        return self.labelled if own == self._count(self.labelled, self.rank) else self.images
+
+    def _count(self, whole: int, rank: int) -> int:
+        if self.repeated:
+            return whole
+        counts = (
+            [self.labelled] if whole == self.labelled else [self.labelled, whole - self.labelled]
+        )
+        return sum(end - start for start, end in (self._run(count, rank) for count in counts))
+
+    def _run(self, count: int, rank: int) -> tuple[int, int]:
+        return count * rank // self.ranks, count * (rank + 1) // self.ranks

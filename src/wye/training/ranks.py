@@ -1,0 +1,186 @@
+"""The processes that train one network together: data-parallel, without a loop of their own.
+
+Each process holds all images and the whole network, takes its part of every batch, and adds its
+gradients to those of the others before each step. Process 0 decides whatever a rounding or a clock
+could decide otherwise elsewhere.
+
+Gradients are added up in one piece after the backward pass rather than by torch's
+DistributedDataParallel: that averages over processes where parts may be uneven, and has to be told
+which parameters each pass leaves out, which here depends on phase, weights and frozen layers.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import datetime
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from wye.data.batches import Batch
+from wye.data.parts import Part
+from wye.errors import ElsewhereError, MachineError, WyeError, told
+from wye.machine import here, processor
+
+T = TypeVar("T")
+
+LOST = "another process of this run has ended; --resume goes on after the last whole epoch"
+
+PATIENCE = datetime.timedelta(days=1)
+"""How long a process waits for another, which may be measuring or fetching data. One that has died
+is noticed at once."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    message: str
+    exit_status: int
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes of a run, seen from one of them; a process alone needs nobody.
+
+    Attributes:
+        rank: the number of this one, from 0.
+        device: of this one.
+        devices: of all of them, in order, for people.
+    """
+
+    rank: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    devices: tuple[str, ...] = ("",)
+
+    @property
+    def count(self) -> int:
+        """How many processes there are."""
+        return len(self.devices)
+
+    @property
+    def several(self) -> bool:
+        """Whether there is any other process."""
+        return self.count > 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is process 0, which writes, measures and prints."""
+        return self.rank == 0
+
+    def part_of(self, batch: Batch) -> Part | None:
+        """What this process computes with; None, all of it, if it is alone."""
+        return Part.of(batch, self.rank, self.count) if self.several else None
+
+    def tell(self, message: Any) -> None:
+        """Process 0 lets the others `hear` something; tensors too, which change to their device."""
+        if self.several:
+            buffer = io.BytesIO()
+            torch.save(message, buffer)
+            self._broadcast([buffer.getvalue()])
+
+    def give_up(self, error: WyeError) -> None:
+        """Process 0 lets the others know, while they wait to hear something, that it has failed."""
+        self.tell(_Failure(told(error), error.exit_status))
+
+    def hear(self) -> Any:
+        """Wait for what process 0 tells.
+
+        Raises:
+            ElsewhereError: it gave up, or ended without a word.
+        """
+        heard: list[Any] = [None]
+        self._broadcast(heard)
+        # From process 0 of this very run, which is as much to be trusted as this one.
+        message = torch.load(io.BytesIO(heard[0]), map_location=self.device, weights_only=False)
+        if isinstance(message, _Failure):
+            raise ElsewhereError(message.message, message.exit_status)
+        return message
+
+    def told(self, make: Callable[[], T]) -> T:
+        """What `make` gives in process 0, in all of them; it isn't called in the others."""
+        if not self.leads:
+            heard: T = self.hear()
+            return heard
+        made = make()
+        self.tell(made)
+        return made
+
+    def add_up(self, parameters: Iterable[nn.Parameter], values: list[Tensor]) -> list[Tensor]:
+        """Add the gradients of all processes up, in place, and numbers beside them.
+
+        Args:
+            parameters: those without a gradient must be the same in all processes.
+            values: scalars.
+
+        Returns:
+            The sums of the numbers, float32.
+        """
+        gradients = [each.grad for each in parameters if each.grad is not None]
+        pieces = [*gradients, *(value.detach() for value in values)]
+        flat = torch.cat([piece.float().flatten() for piece in pieces])
+        added_up(flat)
+        sums = list(flat.split([piece.numel() for piece in pieces]))
+        for gradient, total in zip(gradients, sums, strict=False):
+            gradient.copy_(total.view(gradient.shape))
+        return [total.squeeze() for total in sums[len(gradients) :]]
+
+    def _broadcast(self, messages: list[Any]) -> None:
+        import torch.distributed as dist
+
+        with _noticing_loss():
+            dist.broadcast_object_list(messages, src=0, device=torch.device("cpu"))
+
+
+ALONE = Ranks()
+
+
+def join(device: torch.device) -> Ranks:
+    """The processes that torchrun started beside this one; `ALONE` if it started none.
+
+    Args:
+        device: of this process: gloo joins processors, nccl CUDA devices.
+
+    Raises:
+        WyeError: the others cannot be reached.
+    """
+    place = here()
+    if place.ranks == 1:
+        return ALONE
+    import torch.distributed as dist
+
+    with _noticing_loss(f"process {place.rank} cannot reach the {place.ranks - 1} others"):
+        if not dist.is_initialized():
+            cuda = device.type == "cuda"
+            if cuda:
+                torch.cuda.set_device(device)
+            dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+            atexit.register(dist.destroy_process_group)
+        devices: list[str] = [""] * place.ranks
+        dist.all_gather_object(devices, f"{device} ({device_name(device)})")
+    return Ranks(place.rank, device, tuple(devices))
+
+
+def device_name(device: torch.device) -> str:
+    """What a device is called by its maker."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+
+
+def added_up(values: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, in place."""
+    import torch.distributed as dist
+
+    with _noticing_loss():
+        dist.all_reduce(values)
+    return values
+
+
+@contextlib.contextmanager
+def _noticing_loss(what: str = LOST) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise (MachineError if here().leads else ElsewhereError)(what) from error

@@ -1,0 +1,158 @@
+"""`wye study` on a Dask cluster of real processes, whose workers and whose study are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from study_processes import (
+    alive,
+    assert_each_done_once,
+    carried_out,
+    ended,
+    events,
+    in_the_middle,
+    recipe_file,
+    started,
+    until,
+)
+
+from wye.errors import MachineError, UsageError
+from wye.series import cluster
+
+DASK = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "60s",
+    "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "10 minutes",
+}
+
+
+@contextmanager
+def process(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process that is killed at the end; its output is in `log` in the folder."""
+    folder.mkdir(exist_ok=True)
+    with (
+        (folder / "log").open("ab") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=folder, stdout=log, stderr=log, env=DASK
+        ) as running,
+    ):
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+class Cluster:
+    """A scheduler and workers with one thread each, in folders of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Cluster:
+        about = self._folder / "scheduler" / "about.json"
+        arguments = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        self._start("scheduler", "dask_scheduler", *arguments, "--scheduler-file", str(about))
+        self._about = str(until(lambda: about if about.exists() else None, "a scheduler"))
+        self.address = until(self._address, "the scheduler's address")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add_worker(self, name: str) -> subprocess.Popen[bytes]:
+        options = ["--scheduler-file", self._about, "--nthreads", "1", "--no-nanny"]
+        return self._start(name, "dask_worker", *options, "--no-dashboard", "--name", name)
+
+    def _start(self, name: str, command: str, *arguments: str) -> subprocess.Popen[bytes]:
+        module = f"distributed.cli.{command}"
+        return self._stack.enter_context(process(module, *arguments, folder=self._folder / name))
+
+    def _address(self) -> str | None:
+        try:
+            return str(json.loads(Path(self._about).read_text())["address"])
+        except ValueError:  # half written
+            return None
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize("shared", ["--shared", "--no-shared"])
+def test_a_cluster_loses_a_worker_or_a_study_and_does_every_run_once(
+    tmp_path: Path, shared: str
+) -> None:
+    home, place = tmp_path / "home", tmp_path / "home" / "runs"
+    home.mkdir()
+    word = recipe_file(home, "a")
+    with Cluster(tmp_path) as dask:
+        workers = [dask.add_worker(name) for name in ("one", "two")]
+        command = [word, "--seeds", "2", shared, "--cluster", dask.address]
+        if shared == "--no-shared":
+            with started("study", *command, folder=home) as study:
+                _, child = until(lambda: in_the_middle(place), "a run in the middle")
+                study.kill()
+                study.wait()
+                until(lambda: not alive(child), "the end of a run whose study was killed")
+        with started("study", *command, "--json", folder=home) as study:
+            run, child = until(lambda: in_the_middle(place, past=2), "a run in the middle")
+            kept = events(run)[-1]["epoch"]
+            killed = next(worker for worker in workers if worker.pid == parent_of(child))
+            killed.send_signal(signal.SIGKILL)
+            until(lambda: not alive(child), "the end of a run whose worker was killed")
+            dask.add_worker("three")
+            status, _, err = ended(study)
+            assert status == 0, err
+        resumed = [line["epoch"] for line in events(run) if line["event"] == "resumed"]
+        assert kept <= resumed[-1]
+        assert_each_done_once(place, 2)
+        assert {path.name for path in place.iterdir()} == {"a"}
+        for folder in place.glob("a/seed-*"):
+            assert {path.name for path in (folder / "figures").iterdir()} >= {"curves.svg"}
+            assert not (folder / ".lock").exists()
+
+
+def test_the_run_that_another_needs_comes_over_the_cluster_and_so_does_a_failure(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    words = ["fashion5/classifier-transfer", "data=shapes", "data.per_class=8", "train.epochs=1"]
+    with Cluster(tmp_path) as dask:
+        dask.add_worker("one")
+        options = ["--no-shared", "--cluster", dask.address]
+        document, _ = carried_out(*words, *options, folder=home)
+        assert (document["done"], document["failed"]) == (2, 0)
+        bad = recipe_file(home, "bad", lr=1e12)
+        document, err = carried_out(bad, *options, folder=home, status=1)
+    assert "bad seed 0 failed: training diverged in epoch 1" in err
+    assert_each_done_once(home / "runs", 2, epochs=1)
+    assert {path.name for path in (home / "runs").iterdir()} == {"fashion5"}
+
+
+def test_an_address_where_nothing_answers_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "REACH", 0.5)
+    nothing = cast(Any, None)
+    with pytest.raises(MachineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 "):
+        cluster.run_on_cluster(nothing, "tcp://127.0.0.1:9", tmp_path / "runs", nothing)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_dask_its_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    nothing = cast(Any, None)
+    with pytest.raises(UsageError, match=r"wye\[cluster\]"):
+        cluster.run_on_cluster(nothing, "tcp://127.0.0.1:9", tmp_path / "runs", nothing)
