@@ -32,10 +32,11 @@ from wye.runs import Run, RunFolder
 from wye.training.objective import Objective
 from wye.training.ranks import ALONE
 
-RELATIVE, ABSOLUTE = 1e-5, 1e-6
-"""How far a tensor may be from the other's, in shares of its norm and beyond that, after a dozen
-steps in fp32. Additions in another order are all that differs, but training amplifies it: no two
-numbers of processes give the same weights after hundreds of steps."""
+TOLERANCE = {"joint": 1e-5, "normalised": 1e-5, "phases": 1e-3}
+"""How far a tensor may be from the other's, in shares of its norm (and 1e-6 beyond), after a dozen
+steps in fp32. Additions in another order are all that differs, but training amplifies it, so that
+no two numbers of processes give the same weights after hundreds of steps. The images made in the
+third recipe are rounded to whole pixels, which a last bit may tip."""
 
 BASE: dict[str, Any] = {
     "row": "test/shared",
@@ -64,20 +65,19 @@ RECIPES: dict[str, dict[str, Any]] = {
     "phases": {
         "network": {"encoder": "C(4, bn=before) > C(6)"},
         "data": {"imbalance": 2.0},
-        "train": {"epochs": 5, "schedule": {"kind": "plateau", "patience": 1, "factor": 0.5}},
+        "train": {
+            "epochs": 8,
+            "lr": 0.01,
+            "schedule": {"kind": "plateau", "patience": 1, "factor": 0.5},
+        },
         "phases": [
             {"name": "autoencoder", "epochs": 1, "loss": {"alpha": 0}},
-            {"name": "all", "epochs": 3, "synthesize": "latent-smote"},
+            {"name": "all", "epochs": 6, "synthesize": "latent-smote"},
             {"name": "head", "epochs": 1, "freeze": ["encoder"], "loss": {"beta": 0}},
         ],
     },
 }
 """What each recipe of the comparison adds to `BASE`."""
-LONG: dict[str, Any] = {
-    "network": {"encoder": "C(4, bn=before) > C(6)"},
-    "train": {"epochs": 8, "optimizer": "adam"},
-}
-"""The recipe of the run that is interrupted."""
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -97,13 +97,13 @@ def torchrun(*command: str) -> subprocess.Popen[str]:
     )
 
 
-def assert_close(first: Run, second: Run) -> None:
+def assert_close(first: Run, second: Run, tolerance: float) -> None:
     ours, theirs = first.weights(), second.weights()
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
         if value.is_floating_point():
             distance = float((value - theirs[name]).norm())
-            assert distance < RELATIVE * float(value.norm()) + ABSOLUTE, name
+            assert distance < tolerance * float(value.norm()) + 1e-6, name
         else:
             assert torch.equal(value, theirs[name]), name
 
@@ -133,7 +133,6 @@ def together(folder: Path) -> None:
     """Every recipe carried out by two processes."""
     (folder / "script.py").write_text(SCRIPT)
     wanted = {f"two-{name}": settings(**changes) for name, changes in RECIPES.items()}
-    wanted["whole"] = settings(**LONG)
     process = torchrun("script.py", json.dumps(wanted))
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -144,7 +143,7 @@ def together(folder: Path) -> None:
 def test_two_processes_train_what_one_does(name: str) -> None:
     one = wye.train(validated(settings(**RECIPES[name])), out=f"one-{name}")
     two = Run(f"two-{name}")
-    assert_close(one, two)
+    assert_close(one, two, TOLERANCE[name])
     assert one.result is not None and two.result is not None
     assert (one.result["processes"], two.result["processes"]) == (1, 2)
     assert len(two.environment["devices"]) == two.environment["processes"] == 2
@@ -152,7 +151,7 @@ def test_two_processes_train_what_one_does(name: str) -> None:
     for alone, shared in zip(one.metrics, two.metrics, strict=True):
         assert shared.keys() == alone.keys()
         for part in {"train", "validation", "test"} & alone.keys():
-            assert shared[part] == pytest.approx(alone[part], rel=1e-4)
+            assert shared[part] == pytest.approx(alone[part], rel=10 * TOLERANCE[name])
     for rank in (0, 1):
         got = json.loads(Path(f"got-{two.path}-{rank}").read_text())
         assert got == two.result["test"]["accuracy"]
@@ -161,7 +160,7 @@ def test_two_processes_train_what_one_does(name: str) -> None:
 
 @pytest.mark.usefixtures("together")
 def test_a_run_goes_on_after_one_of_its_processes_was_killed(folder: Path) -> None:
-    (folder / "long.yaml").write_text(yaml.safe_dump(settings(**LONG)))
+    (folder / "long.yaml").write_text(yaml.safe_dump(settings(**RECIPES["phases"])))
     command = ["-m", "wye", "train", "long.yaml", "--out", "long", "--json"]
     process = torchrun(*command)
     killed, run = 0, Path("long")
@@ -186,7 +185,7 @@ def test_a_run_goes_on_after_one_of_its_processes_was_killed(folder: Path) -> No
         "finished",
     ]
     assert errors.count(" 8/8 ") == 1
-    kept = (Path("whole") / "model.safetensors").read_bytes()
+    kept = (Path("two-phases") / "model.safetensors").read_bytes()
     assert (run / "model.safetensors").read_bytes() == kept
 
 

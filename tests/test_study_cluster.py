@@ -128,14 +128,13 @@ def test_the_run_that_another_needs_comes_over_the_cluster_and_so_does_a_failure
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    words = ["fashion5/classifier-transfer", "data=shapes", "data.per_class=8", "train.epochs=1"]
+    words = [recipe_file(home, "bad", lr=1e12), "fashion5/classifier-transfer"]
+    changed = ["data=shapes", "data.per_class=8", "train.epochs=1"]
     with Cluster(tmp_path) as dask:
         dask.add_worker("one")
         options = ["--no-shared", "--cluster", dask.address]
-        document, _ = carried_out(*words, *options, folder=home)
-        assert (document["done"], document["failed"]) == (2, 0)
-        bad = recipe_file(home, "bad", lr=1e12)
-        document, err = carried_out(bad, *options, folder=home, status=1)
+        document, err = carried_out(*words, *changed, *options, folder=home, status=1)
+    assert (document["done"], document["failed"]) == (2, 1)
     assert "bad seed 0 failed: training diverged in epoch 1" in err
     assert_each_done_once(home / "runs", 2, epochs=1)
     assert {path.name for path in (home / "runs").iterdir()} == {"fashion5"}

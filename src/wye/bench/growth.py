@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import yaml
 
-from wye.bench import speed
-from wye.bench.accuracy import QUICK_ROW
 from wye.bench.result import Finding, Repeats, Result, Table, shown
 from wye.bench.settings import Benchmark, Found, Settings
+from wye.metrics import number
 from wye.recipe.overrides import validated
 from wye.series.plan import plan
 from wye.studies.load import load_study, row_settings
 
 TIMES = (1, 4, 16)
 CLASSES = 10
-FOLDER_SIDE = 64
-SIZED_BATCH = 64
+SIDE = 64
+"""Of the images in the folders, in px."""
+BATCH = 64
 
 
 class OfData(Finding):
@@ -73,12 +73,12 @@ class Growth(Result):
         grown = many.listing_seconds.median / few.listing_seconds.median
         more = last.peak_mb.median - first.peak_mb.median
         pixels = last.pixels_mb - first.pixels_mb
-        speed = last.images_per_second.median / first.images_per_second.median
+        rate = last.images_per_second.median / first.images_per_second.median
         return [
-            f"With {shown(times)} times the images, training runs at {shown(speed)} times the speed"
+            f"With {number(times)} times the images, training runs at {shown(rate)} times the speed"
             f" and needs {shown(more, 'MB')} more memory, for {shown(pixels, 'MB')} more pixels.",
-            f"With {shown(many.rows / few.rows)} times the rows, listing takes {shown(grown)} times"
-            " as long.",
+            f"With {number(many.rows / few.rows)} times the rows, listing takes"
+            f" {shown(grown)} times as long.",
         ]
 
     def tables(self) -> list[Table]:
@@ -88,7 +88,7 @@ class Growth(Result):
                 ("images", "pixels, MB", "images/s", "until training, s", "peak memory, MB"),
                 [
                     (
-                        shown(each.images),
+                        f"{each.images:,}",
                         shown(each.pixels_mb),
                         str(each.images_per_second),
                         str(each.load_seconds),
@@ -96,7 +96,7 @@ class Growth(Result):
                     )
                     for each in self.by_data
                 ],
-                title=f"{QUICK_ROW} on a folder of images of {FOLDER_SIDE} px",
+                title=f"A folder of images of {SIDE} px, in batches of {BATCH}",
             ),
             Table(
                 ("image size", "images/s", "peak memory, MB"),
@@ -104,12 +104,12 @@ class Growth(Result):
                     (f"{each.side} px", str(each.images_per_second), str(each.peak_mb))
                     for each in self.by_size
                 ],
-                title=f"{QUICK_ROW} in batches of {SIZED_BATCH}",
+                title=f"Images of one folder at several sizes, in batches of {BATCH}",
             ),
             Table(
                 ("rows of a study", "reading and resolving, s", "planning the runs, s"),
                 [
-                    (shown(each.rows), str(each.listing_seconds), str(each.planning_seconds))
+                    (f"{each.rows:,}", str(each.listing_seconds), str(each.planning_seconds))
                     for each in self.by_rows
                 ],
             ),
@@ -118,42 +118,34 @@ class Growth(Result):
 
 def run(settings: Settings) -> Growth:
     """The three, one after the other; the sizes of each in turn."""
-    return Growth(
-        by_data=_by_data(settings), by_size=_by_size(settings), by_rows=_by_rows(settings)
-    )
-
-
-def _by_data(settings: Settings) -> tuple[OfData, ...]:
-    scale = settings.scale
-    counts = [times * scale.folder for times in TIMES]
     with tempfile.TemporaryDirectory() as place:
-        measures = {}
-        for count in counts:
-            folder = Path(place, str(count))
-            write_folder(folder, count, FOLDER_SIDE)
-            overrides = speed.plain(str(folder), {"data": {"image_size": FOLDER_SIDE}})
-            measures[count] = _speed(settings, overrides, 512, FOLDER_SIDE)
-        found = settings.alternately(measures)
+        return Growth(
+            by_data=_by_data(settings, Path(place, "data")),
+            by_size=_by_size(settings, Path(place, "size")),
+            by_rows=_by_rows(settings, Path(place)),
+        )
+
+
+def _by_data(settings: Settings, place: Path) -> tuple[OfData, ...]:
+    measures = {}
+    for count in (times * settings.scale.folder for times in TIMES):
+        folder = write_folder(place / str(count), count)
+        measures[count] = _speed(settings, folder, SIDE)
     return tuple(
         OfData(
             images=count,
-            pixels_mb=count * 3 * FOLDER_SIDE**2 / 1e6,
+            pixels_mb=count * 3 * SIDE**2 / 1e6,
             images_per_second=_repeats(each, "images_per_second"),
             load_seconds=_repeats(each, "setup_seconds"),
             peak_mb=_repeats(each, "peak_mb"),
         )
-        for count, each in found.items()
+        for count, each in settings.alternately(measures).items()
     )
 
 
-def _by_size(settings: Settings) -> tuple[OfSize, ...]:
-    measures = {}
-    for side in settings.scale.sides:
-        larger = {"prepare": f"resize({side})"} if side != 32 else {}
-        # Of 128 px, the whole of CIFAR-10 would be more than 2 GB: a tenth of it does as well.
-        changed = {"data": {"per_class": 500, **larger}, "train": {"batch_size": SIZED_BATCH}}
-        overrides = speed.plain(settings.data, changed)
-        measures[side] = _speed(settings, overrides, SIZED_BATCH, side)
+def _by_size(settings: Settings, place: Path) -> tuple[OfSize, ...]:
+    folder = write_folder(place, settings.scale.folder)
+    measures = {side: _speed(settings, folder, side) for side in settings.scale.sides}
     return tuple(
         OfSize(
             side=side,
@@ -164,46 +156,44 @@ def _by_size(settings: Settings) -> tuple[OfSize, ...]:
     )
 
 
-def _speed(
-    settings: Settings, overrides: dict[str, Any], batch_size: int, side: int
-) -> Callable[[], Found]:
+def _speed(settings: Settings, folder: Path, side: int) -> Callable[[], Found]:
     scale = settings.scale
+    changed = {"data": {"image_size": side, "validation": 0.0}, "train": {"batch_size": BATCH}}
     arguments = {
-        "target": QUICK_ROW,
-        "overrides": overrides,
+        "target": str(folder),
+        "overrides": changed,
         "precision": settings.precisions[-1],
         "device": settings.device,
-        "steps": scale.steps_of(batch_size, side),
-        "warm_up": min(scale.warm_up, 3),
+        "steps": scale.steps_of(BATCH, side),
+        "warm_up": scale.warm_up,
     }
     return partial(settings.carry_out, "speed", arguments)
 
 
-def _by_rows(settings: Settings) -> tuple[OfRows, ...]:
-    with tempfile.TemporaryDirectory() as place:
-        measures = {
-            count: partial(_study, write_study(Path(place, f"made{count}.yaml"), count), place)
-            for count in settings.scale.rows
-        }
-        found = settings.alternately(measures)
+def _by_rows(settings: Settings, place: Path) -> tuple[OfRows, ...]:
+    files = {
+        count: write_study(place / f"made{count}.yaml", count) for count in settings.scale.rows
+    }
+    _study(next(iter(files.values())), place)  # what the first study of all waits for
+    measures = {count: partial(_study, file, place) for count, file in files.items()}
     return tuple(
         OfRows(
             rows=count,
             listing_seconds=_repeats(each, "listing"),
             planning_seconds=_repeats(each, "planning"),
         )
-        for count, each in found.items()
+        for count, each in settings.alternately(measures).items()
     )
 
 
-def _study(file: Path, root: str) -> Found:
+def _study(file: Path, root: Path) -> Found:
     """Read a study, resolve its rows as `wye list` does, and plan a run of each."""
     start = time.perf_counter()
     among = {file.stem: load_study(file)}
     names = [f"{file.stem}/{row}" for row in among[file.stem].rows]
     recipes = [validated(row_settings(name, among)) for name in names]
     listed = time.perf_counter()
-    plan(recipes, Path(root))
+    plan(recipes, root)
     return {"listing": listed - start, "planning": time.perf_counter() - listed}
 
 
@@ -211,16 +201,17 @@ def _repeats(found: list[Found], name: str) -> Repeats:
     return Repeats.of(each[name] for each in found)
 
 
-def write_folder(folder: Path, count: int, side: int) -> None:
-    """Images of noise in so many classes, as files that take no time to decode."""
+def write_folder(folder: Path, count: int) -> Path:
+    """Images of noise in ten classes, as files that take no time to decode."""
     generator = np.random.default_rng(0)
     for label in range(CLASSES):
         (folder / f"class{label}").mkdir(parents=True)
-    head = f"P6 {side} {side} 255\n".encode()
+    head = f"P6 {SIDE} {SIDE} 255\n".encode()
     for index in range(count):
-        pixels = generator.integers(0, 256, side * side * 3, dtype=np.uint8)
+        pixels = generator.integers(0, 256, SIDE * SIDE * 3, dtype=np.uint8)
         path = folder / f"class{index % CLASSES}" / f"{index}.ppm"
         path.write_bytes(head + pixels.tobytes())
+    return folder
 
 
 def write_study(path: Path, count: int) -> Path:
