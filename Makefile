@@ -34,7 +34,7 @@ lint: env
 	@$(BIN)/mypy
 
 test: lint
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 docs: env
 	@$(BIN)/python docs/build.py

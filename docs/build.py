@@ -26,7 +26,7 @@ from recipe_page import recipes
 from study_page import index, study_page
 
 from wye.cli.output import figure, shown_metrics
-from wye.evidence.collect import CompleteRun, runs_by_row
+from wye.evidence.collect import by_row, complete_runs
 from wye.runs import Run
 from wye.studies import studies
 
@@ -113,12 +113,9 @@ def main() -> None:
     if asked.measured:
         runs, left_out = measured.collect(asked.measured)
         measured.write(MEASURED, runs)
+        complete = by_row(run for root in asked.measured for run in complete_runs(root))
         for name in gridded():
-            found: dict[tuple[str, str], dict[int, CompleteRun]] = {}
-            for root in reversed(asked.measured):
-                for key, repeats in runs_by_row(root).items():
-                    found[key] = {**found.get(key, {}), **repeats}
-            gains_page.write(_results(name), gains_page.collect(name, found))
+            gains_page.write(_results(name), gains_page.collect(name, complete))
         print(*(f"left out: {line}" for line in left_out), sep="\n", file=sys.stderr)
         print(f"{MEASURED.relative_to(ROOT)}: {len(runs)} runs")
     wanted = pages()

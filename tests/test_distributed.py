@@ -32,7 +32,7 @@ from wye.runs import Run, RunFolder
 from wye.training.objective import Objective
 from wye.training.ranks import ALONE
 
-TOLERANCE = {"joint": 1e-5, "normalised": 1e-5, "phases": 1e-3}
+TOLERANCE = {"joint": 1e-5, "normalised": 1e-5, "phases": 1e-2}
 """How far a tensor may be from the other's, in shares of its norm (and 1e-6 beyond), after a dozen
 steps in fp32. Additions in another order are all that differs, but training amplifies it, so that
 no two numbers of processes give the same weights after hundreds of steps. The images made in the
@@ -66,13 +66,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "network": {"encoder": "C(4, bn=before) > C(6)"},
         "data": {"imbalance": 2.0},
         "train": {
-            "epochs": 8,
+            "epochs": 6,
             "lr": 0.01,
+            "momentum": 0.0,
             "schedule": {"kind": "plateau", "patience": 1, "factor": 0.5},
         },
         "phases": [
             {"name": "autoencoder", "epochs": 1, "loss": {"alpha": 0}},
-            {"name": "all", "epochs": 6, "synthesize": "latent-smote"},
+            {"name": "all", "epochs": 4, "synthesize": "latent-smote"},
             {"name": "head", "epochs": 1, "freeze": ["encoder"], "loss": {"beta": 0}},
         ],
     },
@@ -184,7 +185,7 @@ def test_a_run_goes_on_after_one_of_its_processes_was_killed(folder: Path) -> No
         "resumed",
         "finished",
     ]
-    assert errors.count(" 8/8 ") == 1
+    assert errors.count(" 6/6 ") == 1
     kept = (Path("two-phases") / "model.safetensors").read_bytes()
     assert (run / "model.safetensors").read_bytes() == kept
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -196,8 +196,13 @@ def test_early_stopping_ends_a_phase_and_not_the_run() -> None:
     assert records[0].best
 
 
-def test_muon_turns_filters_by_an_orthogonal_step_and_leaves_the_rest_to_adamw() -> None:
-    settings = TrainSettings(optimizer="muon", lr=0.1, others_lr=0.02, momentum=0.6)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_muon_turns_filters_by_an_orthogonal_step_and_leaves_the_rest_to_adamw(
+    precision: Literal["fp32", "bf16"],
+) -> None:
+    settings = TrainSettings(
+        optimizer="muon", lr=0.1, others_lr=0.02, momentum=0.6, precision=precision
+    )
     network = trainer(recipe(network={"encoder": "C(16) > C(16)"})).network
     optimizer = build_optimizer(network, settings)
     filters = network.encoder.layers[1].layer.weight

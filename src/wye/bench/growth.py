@@ -23,7 +23,7 @@ TIMES = (1, 4, 16)
 CLASSES = 10
 SIDE = 64
 """Of the images in the folders, in px."""
-BATCH = 64
+BATCH = 128
 
 
 class OfData(Finding):

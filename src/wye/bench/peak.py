@@ -16,10 +16,10 @@ from wye.bench.settings import Benchmark, Settings
 from wye.machine import keep_freed_memory
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-MATRICES = (1024, 2048)
+MATRICES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 CONVOLUTIONS = ((48, 32), (64, 16), (128, 16), (128, 8), (256, 8))
 """Channels in and out, and the side of the image in px."""
-BATCH = 128
+BATCH = {"cpu": 128, "cuda": 1024}
 
 
 @TASKS.register("peak")
@@ -34,19 +34,19 @@ def measure(precision: str, device: str, seconds: float, backward: bool = True) 
     """
     keep_freed_memory()
     where, dtype = torch.device(device), PRECISIONS[precision]
-    layout = torch.channels_last
+    layout, batch = torch.channels_last, BATCH.get(where.type, BATCH["cpu"])
     found: dict[str, float] = {}
-    for size in MATRICES:
+    for size in MATRICES.get(where.type, MATRICES["cpu"]):
         a, b = (torch.randn(size, size, device=where, dtype=dtype) for _ in range(2))
         product = partial(torch.mm, a, b)
         name = f"matrix product, {size} x {size}"
         found[name] = _rate(product, 2 * size**3, seconds, where)
     for channels, side in CONVOLUTIONS:
-        images = torch.randn(BATCH, channels, side, side, device=where, dtype=dtype)
+        images = torch.randn(batch, channels, side, side, device=where, dtype=dtype)
         images = images.contiguous(memory_format=layout).requires_grad_(backward)
         filters = torch.randn(channels, channels, 3, 3, device=where, dtype=dtype)
         filters = filters.contiguous(memory_format=layout).requires_grad_(backward)
-        flops = 2 * BATCH * side**2 * channels**2 * 9
+        flops = 2 * batch * side**2 * channels**2 * 9
 
         @torch.no_grad()
         def forward(images: torch.Tensor = images, filters: torch.Tensor = filters) -> Any:
@@ -147,8 +147,8 @@ def run(settings: Settings) -> Peak:
 
 BENCHMARK = Benchmark(
     "The machine's peak",
-    f"Matrix products, and 3x3 convolutions of {BATCH} images in channels_last order, with all"
-    " operands in one precision. With gradients: the convolution and the gradients of its input"
-    " and its filters together.",
+    f"Matrix products, and 3x3 convolutions of {BATCH['cpu']} images ({BATCH['cuda']:,} on a GPU)"
+    " in channels_last order, with all operands in one precision. With gradients: the convolution"
+    " and the gradients of its input and its filters together.",
     run,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain, count
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ def measure(
     where = torch.device(device)
     trainer = trainer_of(target, overrides, phase, precision, device)
     on_gpu = where.type == "cuda"
-    batches = iter(trainer.begin_epoch(1))
+    batches = chain.from_iterable(map(trainer.begin_epoch, count(1)))
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     rate = trainer.phase.train.lr
     for _ in range(warm_up):

@@ -50,7 +50,7 @@ class Scale:
     def steps_of(self, batch_size: int, side: int = 32) -> int:
         """Steps that the speed at a batch and an image size is measured over."""
         within = int(self.images * (32 / side) ** 2) // batch_size
-        return max(min(self.steps, within), 3)
+        return max(min(self.steps, within), 1)
 
 
 QUICK = Scale(
@@ -92,6 +92,11 @@ class Settings:
     def on_cpu(self) -> bool:
         """Whether networks compute on the processor."""
         return self.device == "cpu"
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether networks compute on a CUDA GPU."""
+        return self.device.startswith("cuda")
 
     @property
     def without_bf16(self) -> tuple[str, ...]:

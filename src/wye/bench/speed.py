@@ -40,7 +40,7 @@ class Stopwatch:
     def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
         """Count, and look at the clock where the steps begin and end."""
         self._done += 1
-        if self._done > self.begin:
+        if self.begin < self._done <= self.end:
             self.images += tally.images - (self._seen if step > 1 else 0)
         self._seen = tally.images
         if self._done in (self.begin, self.end):

@@ -79,7 +79,8 @@ def _print(document: Document) -> None:
         for index, table in enumerate(result.tables()):
             title = table.title if index else f"{name}: {table.title or find(name).title}"
             _print_table(table, title)
-        print(*result.remarks(), sep="\n")
+        for line in result.remarks():
+            print(line)
     if goals := document.goals():
         _print_table(Table(GOALS, [goal.cells() for goal in goals]), "goals")
     for each in document.left_out:

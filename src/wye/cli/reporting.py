@@ -25,17 +25,18 @@ def report(
 ) -> None:
     """A site: published, measured, difference; the claims; curves, galleries, confusions."""
     from wye.evidence.claims import findings
-    from wye.evidence.collect import Runs, runs_by_row
+    from wye.evidence.collect import CompleteRun, by_row
     from wye.recipe.resolve import PROTOCOLS
     from wye.report import write_report
     from wye.runs.folder import find_runs
 
     roots = runs or [Path("runs")]
     found = [run for root in roots for run in find_runs(root) if _sound(run)]
-    collected: Runs = {}
-    for root in roots:
-        for row, repeats in runs_by_row(root).items():
-            collected[row] = {**repeats, **collected.get(row, {})}
+    collected = by_row(
+        CompleteRun(run.path, run.recipe, run.result)
+        for run in found
+        if run.result and run.result["status"] == "complete"
+    )
     claims = {protocol: findings(collected, protocol) for protocol in PROTOCOLS}
     print(write_report(found, out, claims))
 
@@ -47,6 +48,6 @@ def _sound(run: Run) -> bool:
     try:
         run.recipe, run.result, run.metrics, run.environment  # noqa: B018
     except WyeError as error:
-        logging.getLogger("wye").warning("left out of the report: %s: %s", run.path, error)
+        logging.getLogger("wye").warning("left out of the report: %s", error)
         return False
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,14 +86,19 @@ def _recipe(text: str, known: dict[str, Recipe]) -> Recipe:
 
 
 def runs_by_row(root: Path) -> Runs:
-    """The complete runs under a folder by row and protocol, one a seed.
+    """The complete runs under a folder by row and protocol, one a seed; see `by_row`."""
+    return by_row(complete_runs(root))
+
+
+def by_row(runs: Iterable[CompleteRun]) -> Runs:
+    """Complete runs by row and protocol, one a seed.
 
     Whether a run is one of a row under a protocol is told by its settings, never by a label: a run
     with other settings or other data measures something else. Of several runs of one seed the first
-    in the order of their paths counts, so that no result has a say in the choice.
+    counts, so that no result has a say in the choice.
     """
     found: Runs = {}
-    for run in complete_runs(root):
+    for run in runs:
         for protocol in protocols_of(run.recipe):
             found.setdefault((run.recipe.row, protocol), {}).setdefault(run.recipe.seed, run)
     return {key: dict(sorted(repeats.items())) for key, repeats in found.items()}

@@ -15,11 +15,15 @@ STEPS = 3
 
 
 @torch.no_grad()
-def orthogonalised(matrix: Tensor, steps: int = STEPS) -> Tensor:
-    """Roughly the orthogonal factor of `(rows, columns)`: singular values of about 0.7 to 1.2."""
+def orthogonalised(matrix: Tensor, dtype: torch.dtype, steps: int = STEPS) -> Tensor:
+    """Roughly the orthogonal factor of `(rows, columns)`: singular values of about 0.7 to 1.2.
+
+    Args:
+        dtype: to compute in; bf16 is exact enough, and on a processor without it very slow.
+    """
     first, second, third = QUINTIC
     wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix.bfloat16() if wide else matrix.bfloat16().T
+    x = matrix.to(dtype) if wide else matrix.to(dtype).T
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T
@@ -32,11 +36,12 @@ class Muon(torch.optim.Optimizer):
 
     Before each step a bank of filters is brought to a norm of root n, so that the rate alone
     says how far a step turns it (airbench94_muon). Suits filters that a batch normalisation
-    follows, and no others.
+    follows, and no others. `dtype` is that of `orthogonalised`.
     """
 
-    def __init__(self, params: Any, lr: float, momentum: float) -> None:
+    def __init__(self, params: Any, lr: float, momentum: float, dtype: torch.dtype) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -51,7 +56,8 @@ class Muon(torch.optim.Optimizer):
                 state["momentum"].mul_(group["momentum"]).add_(filters.grad)
                 update = filters.grad.add(state["momentum"], alpha=group["momentum"])
                 filters.mul_(len(filters) ** 0.5 / filters.norm())
-                turned = orthogonalised(update.reshape(len(update), -1)).reshape(update.shape)
+                turned = orthogonalised(update.reshape(len(update), -1), self._dtype)
+                turned = turned.reshape(update.shape)
                 filters.add_(turned.to(filters.dtype), alpha=-group["lr"])
 
 
@@ -63,6 +69,7 @@ class MuonBesideAdamW:
         others: parameter groups of AdamW.
         lr, momentum: of Muon.
         others_lr: rate of AdamW; a schedule that scales `lr` scales it likewise.
+        dtype: that Muon orthogonalises in.
     """
 
     def __init__(
@@ -72,10 +79,11 @@ class MuonBesideAdamW:
         lr: float,
         momentum: float,
         others_lr: float,
+        dtype: torch.dtype,
     ) -> None:
         self.members: list[torch.optim.Optimizer] = []
         if filters:
-            self.members.append(Muon(filters, lr, momentum))
+            self.members.append(Muon(filters, lr, momentum, dtype))
         if others:
             # A memory of 20 steps for the squares: whole trainings last some hundred steps.
             betas = (0.9, 0.95)

@@ -158,4 +158,5 @@ def _muon(trained: Trained, settings: TrainSettings) -> Optimizer:
         lr=settings.lr,
         momentum=settings.momentum,
         others_lr=settings.others_lr,
+        dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
     )

@@ -154,6 +154,10 @@ def join(device: torch.device) -> Ranks:
 
     with _noticing_loss(f"process {place.rank} cannot reach the {place.ranks - 1} others"):
         if not dist.is_initialized():
+            # Imported later, it would hold on to the group as the default of its arguments: the
+            # group's threads would outlive it, and may abort the process while Python ends.
+            import torch.distributed.nn
+
             cuda = device.type == "cuda"
             if cuda:
                 torch.cuda.set_device(device)

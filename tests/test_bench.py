@@ -1,0 +1,474 @@
+"""Benchmarks measure what they say: the reference's mathematics, counts, goals, the page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from typer.testing import CliRunner
+
+from wye.bench import BENCHMARKS, profile, reference, speed
+from wye.bench.accelerator import Airbench
+from wye.bench.accuracy import BOUNDS, Reached, Trained
+from wye.bench.apart import carry_out_apart, carry_out_here, peak_memory
+from wye.bench.benchmarks import find
+from wye.bench.document import Document, LeftOut, carry_out
+from wye.bench.faithful import Faithful, Pace
+from wye.bench.growth import Growth
+from wye.bench.limit import Limit
+from wye.bench.page import page
+from wye.bench.peak import Peak
+from wye.bench.result import Goal, Repeats, Result
+from wye.bench.settings import LeftOutError, Scale, Settings
+from wye.bench.small import Small
+from wye.cli.app import app
+from wye.data import shapes
+from wye.data.batches import Batch
+from wye.data.images import DataSet
+from wye.data.prepare import normalization
+from wye.errors import MachineError, UsageError
+from wye.network.layers import bind_dropout
+from wye.recipe import recipe_from_row
+from wye.training.loop import Trainer
+
+TINY = Scale(
+    steps=2,
+    images=128,
+    warm_up=1,
+    seconds=0.001,
+    cut=2,
+    folder=20,
+    rows=(3, 6),
+    sides=(32,),
+    predicted=90,
+    profiled=1,
+)
+SETTINGS = Settings(
+    device="cpu",
+    precisions=("fp32",),
+    data="shapes",
+    repeats=1,
+    seeds=2,
+    scale=TINY,
+    carry_out=carry_out_here,
+)
+KINDS: dict[str, type[Result]] = {
+    "peak": Peak,
+    "reference": Faithful,
+    "accuracy": Reached,
+    "fast94": Reached,
+    "growth": Growth,
+    "small": Small,
+    "airbench": Airbench,
+    "seeds": Result,
+}
+
+
+@pytest.fixture(scope="module")
+def few_shapes() -> DataSet:
+    """So few of the generated images that an epoch is a step or four."""
+    train, test = shapes.generate()
+    take = (train.take(torch.arange(128)), test.take(torch.arange(60)))
+    return DataSet("shapes", tuple(shapes.SHAPES), *take)
+
+
+@pytest.fixture(autouse=True)
+def at_hand(few_shapes: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hand those few images out, without generating them each time; measure small peaks."""
+    from wye.runs import setup
+
+    known = setup.load
+
+    def load(name: str, **more: Any) -> DataSet:
+        return few_shapes if name == "shapes" else known(name, **more)
+
+    for module in ("runs.setup", "bench.reference", "bench.small", "bench.accelerator"):
+        monkeypatch.setattr(f"wye.{module}.load", load)
+    monkeypatch.setattr("wye.bench.growth.TIMES", (1, 4))
+    monkeypatch.setattr("wye.bench.peak.MATRICES", {"cpu": (64,)})
+    monkeypatch.setattr("wye.bench.peak.CONVOLUTIONS", ((8, 8),))
+
+
+def row_trainer() -> Trainer:
+    return speed.trainer_of("joint/v4-l2", speed.plain("shapes"), 0, "fp32", "cpu")
+
+
+def both_networks() -> tuple[Trainer, reference.V4]:
+    """The row, ready to train, and the reference with the same weights."""
+    trainer, plain = row_trainer(), reference.V4().train()
+    next(trainer.begin_epoch(1))
+    with torch.no_grad():
+        for ours, theirs in zip(trainer.network.parameters(), plain.parameters(), strict=True):
+            theirs.copy_(ours)
+    return trainer, plain
+
+
+def batches(count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(count):
+        images = torch.randn(16, 3, 32, 32, generator=generator)
+        yield images, torch.randint(0, 10, (16,), generator=generator)
+
+
+def test_a_step_of_the_reference_is_a_step_of_the_row() -> None:
+    """Loss, every gradient, and the weights after three steps of the optimisers."""
+    trainer, plain = both_networks()
+    rate = recipe_from_row("joint/v4-l2").train.lr
+    optimizer = torch.optim.SGD(plain.parameters(), rate, momentum=0.9, weight_decay=1e-4)
+    dropped = torch.Generator()
+    bind_dropout(trainer.network, dropped)
+    for step, (images, labels) in enumerate(batches(3)):
+        batch = Batch(images, images, labels)
+        dropped.manual_seed(step)
+        terms, _ = trainer.current.objective(trainer.network, batch, torch.Generator())
+        terms["loss"].backward()
+        torch.manual_seed(step)  # the same units are dropped
+        optimizer.zero_grad()
+        loss = reference.loss_of(plain, images, labels)
+        loss.backward()
+        torch.testing.assert_close(terms["loss"], loss, rtol=1e-5, atol=0)
+        parameters = zip(trainer.network.parameters(), plain.parameters(), strict=True)
+        for ours, theirs in parameters:
+            assert ours.grad is not None and theirs.grad is not None
+            torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+            ours.grad = None
+        dropped.manual_seed(step)
+        trainer.step(batch, rate)
+        optimizer.step()
+    for ours, theirs in zip(trainer.network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_the_reference_shows_the_row_s_images_and_flips_half_of_them(few_shapes: DataSet) -> None:
+    torch.manual_seed(0)
+    images = few_shapes.train.take(torch.arange(60))
+    wanted = normalization("imagenet", images.pixels).apply(images.pixels)
+    given = reference.PerImage(images)
+    flipped = 0
+    for index, right in enumerate(wanted):
+        seen, label = given[index]
+        as_it_is, mirrored = (
+            torch.allclose(seen, each, atol=1e-5) for each in (right, right.flip(2))
+        )
+        assert as_it_is or mirrored
+        assert label == images.labels[index]
+        flipped += mirrored
+    assert 15 < flipped < 45
+
+
+def test_the_recipe_of_the_reference_is_the_row_s() -> None:
+    recipe = recipe_from_row("joint/v4-l2")
+    train, loss = recipe.train, recipe.loss
+    assert (train.lr, train.momentum, train.weight_decay) == (
+        *(reference.LR, reference.MOMENTUM),
+        reference.WEIGHT_DECAY,
+    )
+    assert (loss.alpha, loss.beta, loss.gamma) == (1, 1, reference.GAMMA)
+    assert recipe.data.augment == "flip" and recipe.data.normalize == "imagenet"
+
+
+def test_the_multiply_adds_of_a_step_are_those_of_its_layers() -> None:
+    """By hand: `k² C_in C_out H W` of each convolution, three times, but no gradient of images."""
+    first = 9 * 3 * 32 * 32**2
+    others = 9 * 32 * 32 * 32**2 + 4 * 32 * 32 * 16**2 + 32 * 3 * 32**2  # C'(32) > C(32), decoder
+    others += 9 * 32 * 32 * 16**2 + 9 * 32 * 64 * 16**2 + 9 * 64 * 64 * 8**2
+    others += 1024 * 512 + 512 * 128 + 128 * 10
+    batch = recipe_from_row("joint/v4-l2").train.batch_size
+    assert speed.multiply_adds(row_trainer()) == batch * (2 * first + 3 * others)
+
+
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "limit"])
+def test_every_benchmark_runs_in_a_tiny_form_or_says_why_not(name: str) -> None:
+    try:
+        result = find(name).measure(SETTINGS)
+    except LeftOutError as error:
+        assert name in ("fast94", "airbench", "seeds")
+        assert "\n" not in str(error)
+        return
+    assert_sound(result, KINDS[name])
+
+
+def assert_sound(result: Result, kind: type[Result]) -> None:
+    """Of its kind, written and read again without loss, and shown in whole tables."""
+    assert isinstance(result, kind)
+    assert kind.model_validate_json(result.model_dump_json()) == result
+    for table in result.tables():
+        assert table.rows and all(len(row) == len(table.headings) for row in table.rows)
+
+
+def test_a_row_of_ours_may_take_a_benchmark_s_place() -> None:
+    with pytest.raises(LeftOutError, match="no row wye/nothing"):
+        find("wye/nothing").measure(SETTINGS)
+    assert find("wye/quick").title == BENCHMARKS["accuracy"].title
+
+
+def test_the_limit_weighs_phases_by_their_steps_and_shares_out_all_of_the_time() -> None:
+    result = find("limit").measure(SETTINGS)
+    assert isinstance(result, Limit)
+    assert_sound(result, Limit)
+    quick = result.rows[0]
+    assert [cost.image_size for cost in quick.phases] == [20, 24, 32]
+    assert [cost.steps for cost in quick.phases] == [3 * 12, 2 * 12, 2 * 12]  # 6,000 by 512
+    assert quick.phases[0].multiply_adds < quick.phases[1].multiply_adds
+    work = sum(cost.steps * cost.multiply_adds for cost in quick.phases)
+    seconds = sum(cost.steps * cost.step_seconds.median for cost in quick.phases)
+    assert quick.share == pytest.approx(2 * work / seconds / 1e9 / result.peak["fp32"])
+    for row in result.rows:
+        for cost in row.phases:
+            assert sum(cost.groups.values()) == pytest.approx(1)
+            assert cost.groups["convolutions"] > 0 and cost.groups["optimiser"] > 0
+
+
+def event(name: str, microseconds: float, above: Any = None) -> Any:
+    return SimpleNamespace(name=name, self_cpu_time_total=microseconds, cpu_parent=above)
+
+
+def test_operators_count_where_they_belong() -> None:
+    data, step = event(profile.DATA, 1e4), event("Optimizer.step#Muon.step", 2e4)
+    events = [
+        *(data, event("aten::flip", 9e4, above=data)),
+        *(step, event("aten::mm", 8e4, above=step)),
+        *(event("aten::mm", 1e5), event("aten::convolution_backward", 2e5)),
+        *(event("aten::native_batch_norm_backward", 5e4), event("aten::max_pool2d", 5e4)),
+        *(event("aten::threshold_backward", 5e4), event("SomeBackward0", 1e4)),
+    ]
+    found = profile.shares(events, seconds=1.0, on_gpu=False)
+    assert found == pytest.approx(
+        {
+            "convolutions": 0.2,
+            "matrix products": 0.1,
+            "batch norm": 0.05,
+            "pooling": 0.05,
+            "copies and casts": 0.0,
+            "element-wise": 0.05,
+            "optimiser": 0.1,
+            "data and augmentation": 0.1,
+            "other": 0.35,
+        }
+    )
+
+
+def test_the_watch_counts_the_images_between_two_steps_over_epochs() -> None:
+    watch = speed.Stopwatch(warm_up=1, steps=3, device=torch.device("cpu"))
+    for step, seen in ((1, 512), (2, 640), (1, 512), (2, 640), (1, 512)):
+        watch.step(0, step, 2, SimpleNamespace(images=seen))  # type: ignore[arg-type]
+    assert watch.images == 128 + 512 + 128
+    assert watch.seconds > 0
+
+
+def test_what_is_compared_is_measured_in_turn() -> None:
+    order: list[str] = []
+
+    def measure(name: str) -> dict[str, Any]:
+        order.append(name)
+        return {}
+
+    SETTINGS.alternately({"a": lambda: measure("a"), "b": lambda: measure("b")}, repeats=3)
+    assert order == ["a", "b"] * 3
+
+
+def test_goals_are_met_at_their_bounds_and_not_beyond() -> None:
+    most = Goal(what="time", measured=60, wanted=60, tolerated=90, unit="s", at_most=True)
+    assert most.met and most.verdict == "met"
+    assert most.model_copy(update={"measured": 90}).verdict == "missed; within 90.0 s"
+    assert most.model_copy(update={"measured": 90.1}).verdict == "missed"
+    least = Goal(what="share", measured=0.5, wanted=0.5, unit="%")
+    assert least.met and not least.model_copy(update={"measured": 0.4999}).met
+    assert least.cells()[1:3] == ("≥ 50.00 %", "50.00 %")
+
+
+def test_a_repeated_figure_is_its_median_with_both_ends() -> None:
+    found = Repeats.of([3.0, 1.0, 2.0, 10.0])
+    assert (found.median, found.least, found.greatest, found.n) == (2.5, 1.0, 10.0, 4)
+    assert str(found) == "2.50 (1.00 to 10.0)"
+    assert str(Repeats.of([1234.5])) == "1,234"
+
+
+def reached(seconds: float) -> Reached:
+    trained = [
+        Trained(
+            seed=seed,
+            accuracy=0.85 + 0.01 * seed,
+            psnr=33.0,
+            psnr_pca=None,
+            seconds=seconds,
+            total_seconds=seconds + 20,
+            peak_mb=1400,
+        )
+        for seed in range(3)
+    ]
+    return Reached(
+        row="wye/quick",
+        data="cifar10",
+        precision="bf16",
+        cut=None,
+        trained=tuple(trained),
+        seconds=Repeats.of([seconds] * 3),
+        reference_epoch=Repeats.of([130.0] * 5),
+        reference_epochs=40,
+        reference_seconds=5200.0,
+        reference_accuracy=0.8569,
+        ratio=5200.0 / seconds,
+        wanted=BOUNDS["wye/quick"],
+    )
+
+
+def made_up(**changed: Any) -> Document:
+    theirs, ours = Repeats.of([380, 390, 400]), Repeats.of([600, 700, 800])
+    pace = Pace(batch_size=32, precision="fp32", reference=theirs, wye=ours, ratio=700 / 390)
+    faithful = Faithful(data="cifar10", on_cpu=True, workers=2, paces=(pace,))
+    document = {
+        "machine": {
+            **{"processor": "Abacus 2", "cores": 2, "threads": 2, "memory_gb": 8.0},
+            **{"platform": "Linux", "device": "cpu", "device_name": "Abacus 2"},
+        },
+        "versions": {"wye": "0.1.0", "commit": None, "torch": "2.13.0"},
+        "date": "2026-01-02T03:04:05+00:00",
+        "repeats": 5,
+        "quick": False,
+        "data": "cifar10",
+        "load": {"start": (0.1, 0.2, 0.3), "end": (2.1, 2.2, 2.3)},
+        "seconds": 1800.0,
+        "results": {"reference": faithful, "accuracy": reached(75.0)},
+        "left_out": [LeftOut(name="airbench", reason="there is no CUDA GPU here")],
+    }
+    return Document(**{**document, **changed})
+
+
+def test_the_page_says_what_was_missed_where_and_what_was_left_out() -> None:
+    text = page(made_up())
+    assert "Abacus 2, 2 cores" in text and "torch 2.13.0" in text and "2026-01-02" in text
+    # Of ratio, accuracy, PSNR, seconds and ratio to the reference, three are met.
+    assert "3 of 5 goals are met. Missed: joint/v4-l2 at batch 32 in fp32" in text
+    assert "| wye/quick, training | ≤ 60.0 s | 75.0 s | missed; within 90.0 s |" in text
+    assert "| 32, fp32 | 390 (380 to 400) | 700 (600 to 800) | 1.79 |" in text
+    assert "40 times the median epoch of 5, 130 (130 to 130) s, is 86.7 minutes" in text
+    assert "- `airbench`: there is no CUDA GPU here." in text
+    assert "quick trial" not in text
+    assert "quick trial" in page(made_up(quick=True))
+
+
+def test_a_page_without_a_missed_goal_says_so() -> None:
+    assert "All 4 goals are met." in page(made_up(results={"accuracy": reached(55.0)}))
+
+
+def test_the_document_is_json_with_every_result_and_goal() -> None:
+    document = json.loads(json.dumps(made_up().as_json(), allow_nan=False))
+    assert set(document) >= {"machine", "versions", "date", "repeats", "results", "left_out"}
+    assert document["results"]["reference"]["paces"][0]["wye"] == {
+        **{"median": 700, "least": 600, "greatest": 800, "n": 3}
+    }
+    assert [goal["met"] for goal in document["goals"]] == [False, True, True, False, True]
+
+
+def test_what_this_machine_lacks_is_left_out_in_one_line() -> None:
+    def refuse(task: str, arguments: Any) -> dict[str, Any]:
+        raise MachineError("out of luck")
+
+    document = carry_out(["peak", "seeds", "growth"], replace(SETTINGS, carry_out=refuse))
+    assert not document.results
+    assert {each.name: each.reason for each in document.left_out} == {
+        "peak": "out of luck",
+        "growth": "out of luck",
+        "seeds": "there is no CUDA GPU here",
+    }
+
+
+def test_a_processor_that_is_slow_at_bf16_is_said_to_be() -> None:
+    document = carry_out(["peak"], SETTINGS)
+    assert list(document.results) == ["peak"]
+    assert [each.name for each in document.left_out] == ["peak"]
+    assert document.left_out[0].reason.startswith("bf16: ")
+    both = carry_out(["peak"], replace(SETTINGS, precisions=("fp32", "bf16")))
+    assert not both.left_out
+
+
+def test_airbench_finds_the_images_in_its_own_form_where_it_looks_for_them(
+    few_shapes: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loader(folder: str, train: bool, batch_size: int) -> Any:
+        return torch.load(Path(folder, "train.pt" if train else "test.pt"), weights_only=True)
+
+    def right(network: Any, data: Any, tta_level: int) -> float:
+        test = few_shapes.test
+        same = torch.equal(data["images"], test.pixels.permute(0, 2, 3, 1))
+        there = Path("cifar10/train.pt").exists()
+        return 0.94 if same and there and torch.equal(data["labels"], test.labels) else 0.0
+
+    package = SimpleNamespace(
+        warmup94=lambda verbose: None,
+        train94=lambda verbose: None,
+        CifarLoader=loader,
+        evaluate=right,
+    )
+    monkeypatch.setitem(sys.modules, "airbench", package)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    before = Path.cwd()
+    assert carry_out_here("airbench", {"data": "shapes"})["accuracy"] == 0.94
+    assert Path.cwd() == before
+
+
+def test_the_fast_row_is_held_against_airbench(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def answer(task: str, arguments: Any) -> dict[str, Any]:
+        if task == "airbench":
+            return {"seconds": 2.0, "accuracy": 0.94}
+        assert arguments["row"] == "wye/fast94"
+        seeds.append(arguments["seed"])
+        return {"seconds": 3.0, "test": {"accuracy": 0.941}}
+
+    module = "wye.bench.accelerator"
+    monkeypatch.setattr(f"{module}.row_names", lambda: ["wye/fast94"])
+    monkeypatch.setattr(f"{module}.importlib.util.find_spec", lambda name: name)
+    on_gpu = replace(SETTINGS, device="cuda:0", data="cifar10", carry_out=answer, repeats=3)
+    result = find("airbench").measure(on_gpu)
+    assert isinstance(result, Airbench) and result.ratio == 1.5
+    assert [goal.met for goal in result.goals()] == [False]
+    assert seeds == [0, 1, 2]
+
+
+def test_a_task_that_fails_in_its_own_process_tells_why() -> None:
+    arguments = {"precision": "fp32", "device": "cpu", "steps": 1, "warm_up": 1}
+    with pytest.raises(MachineError, match=r"measuring 'speed' failed: .*joint/v4-l2"):
+        carry_out_apart("speed", {"target": "joint/v4-l3", "overrides": {}, **arguments})
+
+
+def test_peak_memory_is_no_less_than_what_is_held_now() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    assert peak_memory() >= pages * 4096 / 1e6
+
+
+def test_the_command_refuses_what_would_mislead() -> None:
+    runner = CliRunner()
+    refused = runner.invoke(app, ["bench", "peak", "--quick", "--out", "docs/performance.md"])
+    assert isinstance(refused.exception, UsageError)
+    unknown = runner.invoke(app, ["bench", "speeds"])
+    assert isinstance(unknown.exception, UsageError) and "'seeds'" in str(unknown.exception)
+
+
+def test_the_command_prints_one_document_and_writes_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wye.bench.document.QUICK", TINY)
+    out = tmp_path / "trial.md"
+    words = ["bench", "peak", "seeds", "--quick", "--device", "cpu", "--json", "--out", str(out)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.exception
+    document = json.loads(done.stdout)
+    assert document["quick"] and document["repeats"] == 1 and document["data"] == "shapes"
+    assert list(document["results"]) == ["peak"]
+    assert "because CIFAR-10 is not at hand" in out.read_text()
+
+
+def test_the_help_names_every_benchmark() -> None:
+    text = CliRunner().invoke(app, ["bench", "--help"], env={"COLUMNS": "400"}).stdout
+    assert all(name in text for name in BENCHMARKS)
