@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Self
 
@@ -111,7 +112,7 @@ class Table:
         self.title = title
 
 
-class Result(Finding):
+class Result(Finding, ABC):
     """Base of what one benchmark found.
 
     Attributes:
@@ -128,6 +129,6 @@ class Result(Finding):
         """What a reader of the tables must know, a paragraph each."""
         return []
 
+    @abstractmethod
     def tables(self) -> list[Table]:
         """All of its figures."""
-        raise NotImplementedError

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from wye.recipe.schema import Recipe
-from wye.training.loop import EpochRecord
+from wye.training.records import EpochRecord
 from wye.training.tally import Tally
 
 REFRESH = 0.2
@@ -75,7 +75,7 @@ class Progress:
         self.bar.stop()
 
     def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
-        """See `wye.training.loop.Observer`."""
+        """See `wye.training.records.Observer`."""
         if self.bar.disable:
             return
         now = time.monotonic()

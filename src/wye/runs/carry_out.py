@@ -21,9 +21,10 @@ from wye.runs.needs import needs, same, take_over
 from wye.runs.results import evaluate
 from wye.runs.setup import set_up
 from wye.runs.together import Work, agree
-from wye.training.loop import EpochRecord, Observer, Trainer
+from wye.training.loop import Trainer
 from wye.training.precision import channels_last, choose_precision
 from wye.training.ranks import ALONE, Ranks
+from wye.training.records import EpochRecord, Observer
 
 logger = logging.getLogger("wye")
 

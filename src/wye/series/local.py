@@ -20,9 +20,9 @@ def run_here(board: Board, workers: int, job_of: Callable[[PlannedRun], Job]) ->
     """Carry out a board's runs in `workers` processes, until every run has come to its end.
 
     The cores are shared out among the workers, unless OMP_NUM_THREADS says how many threads each
-    has. On a processor the order of additions, and with it
-    the last bits of a result, can depend on the number of threads; `environment.json` records it.
-    Several CUDA devices are given to the workers in turn.
+    has. On a processor the order of additions, and with it the last bits of a result, can depend on
+    the number of threads; `environment.json` records it. Several CUDA devices are given to the
+    workers in turn.
 
     A worker that dies is replaced and its run resumed from its last whole epoch. However this
     process ends, its workers end too; what they were at is resumed by calling this again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -13,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, TextIO
 
 import torch
@@ -23,7 +24,7 @@ from wye.recipe.schema import Recipe
 from wye.runs.carry_out import HeldError, Observe, RunObserver
 from wye.series.job import Job
 from wye.series.process import GRACE
-from wye.training.loop import EpochRecord
+from wye.training.records import EpochRecord
 from wye.training.tally import Tally
 
 CarryOutJob = Callable[[Job, Observe], Any]
@@ -37,9 +38,9 @@ def serve(carry_out: CarryOutJob) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starter's to answer
     signal.signal(signal.SIGTERM, _interrupt)
-    told = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    channel = Channel(told)
+    channel = Channel(output)
     _only_warnings_to(channel)
     jobs: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
@@ -76,7 +77,7 @@ class Channel(logging.Handler):
 def _work(job: Job, carry_out: CarryOutJob, channel: Channel) -> None:
     """Carry out a job and tell how it ended."""
     try:
-        carry_out(job, lambda recipe: _Telling(recipe, job, channel))
+        carry_out(job, lambda recipe: contextlib.nullcontext(_Telling(recipe, job, channel)))
     except BrokenPipeError:
         raise
     except HeldError as error:
@@ -103,19 +104,8 @@ class _Telling(RunObserver):
         self._own = recipe.row == job.recipe.row
         self._channel = channel
 
-    def __enter__(self) -> _Telling:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
     def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
-        """See `wye.training.loop.Observer`."""
+        """See `wye.training.records.Observer`."""
 
     def epoch(self, record: EpochRecord) -> None:
         """See `wye.runs.carry_out.RunObserver`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,37 +26,10 @@ from wye.training.freezing import hold_statistics
 from wye.training.gradients import leave_gradients
 from wye.training.phase import PhaseState
 from wye.training.ranks import ALONE, Ranks
+from wye.training.records import EpochRecord, Observer
 from wye.training.synthesis import latent_smote
 from wye.training.tally import Tally
 from wye.training.validate import validate
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One epoch: a line of `metrics.jsonl`. `epoch` counts from 1 over all phases."""
-
-    epoch: int
-    phase: str
-    lr: float
-    seconds: float
-    images_per_second: float
-    train: dict[str, float]
-    validation: dict[str, float] | None = None
-    test: dict[str, float] | None = None
-    best: bool = field(default=False, compare=False)
-
-    def line(self) -> dict[str, Any]:
-        """The record as JSON; parts that were not measured are absent."""
-        entry = {key: value for key, value in vars(self).items() if value is not None}
-        del entry["best"]
-        return entry
-
-
-class Observer(Protocol):
-    """Told of every step, to show progress."""
-
-    def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
-        """Step `step` of `steps` of an epoch is done; `tally` holds the epoch so far."""
 
 
 class Trainer:
