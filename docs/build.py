@@ -39,20 +39,19 @@ RUN = ROOT / "runs" / "make-run"
 def pages() -> dict[Path, str]:
     """Every generated page."""
     runs = measured.read(MEASURED)
+    gains = {name: gains_page.read(_results(name)) for name in gridded()}
     pictures = {
         DOCS / "images" / file: svg
-        for name in gridded()
-        for file, svg in gains_page.pictures(name, gains_page.read(_results(name)))
+        for name, found in gains.items()
+        for file, svg in gains_page.pictures(name, found)
     }
     return {
         **pictures,
         DOCS / "notation.md": notation(),
         DOCS / "recipes.md": recipes(),
-        DOCS / "studies" / "README.md": index(runs),
+        DOCS / "studies" / "README.md": index(runs, gains),
         **{
-            DOCS / "studies" / f"{name}.md": study_page(
-                name, runs, gains_page.read(_results(name)) if name in gridded() else None
-            )
+            DOCS / "studies" / f"{name}.md": study_page(name, runs, gains.get(name))
             for name in studies()
         },
     }

@@ -114,10 +114,14 @@ def _placeless(word: str) -> str:
     return re.sub(r"=(/|~|\.\.?/).*", "=PATH", word, flags=re.DOTALL)
 
 
-def _command(run: Run, changed: Sequence[str]) -> str:
-    """The command as it was typed, or one that says the same."""
+def _command(run: Run, changed: list[str]) -> str:
+    """The command as it was typed, or one that says the same.
+
+    What was typed says less than was done where the row had another form then.
+    """
     row, seed = run.recipe.row, str(run.recipe.seed)
-    if not run.environment.get("command") or not overrides(run):
+    typed = [_placeless(word) for word in overrides(run)]
+    if not run.environment.get("command") or not typed or typed != changed:
         return shlex.join(["wye", "train", row, *changed, "--seed", seed])
     return shlex.join(_placeless(word) for word in shlex.split(command(run)))
 

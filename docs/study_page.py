@@ -23,12 +23,18 @@ FAULTS = Path(__file__).parent / "faults.yaml"
 BREAK = "<br>"
 
 
-def index(runs: Sequence[Measured]) -> str:
-    """The page that leads to the others."""
+def index(runs: Sequence[Measured], gains: Mapping[str, gains_page.Results]) -> str:
+    """The page that leads to the others.
+
+    Args:
+        runs: the measured figures of all studies.
+        gains: study to those of the rows that its grids made.
+    """
     entries = []
     for name, study in sorted(studies().items(), key=lambda item: _source(item[1])):
         faithful = sum("source" in row for row in study.rows.values())
-        measured = len({run["row"] for run in runs if run["row"].startswith(f"{name}/")})
+        rows = {run["row"] for run in runs if run["row"].startswith(f"{name}/")}
+        rows |= {row for of in gains.get(name, {}).get("protocols", {}).values() for row in of}
         entries.append(
             (
                 f"[{name}]({name}.md)",
@@ -36,7 +42,7 @@ def index(runs: Sequence[Measured]) -> str:
                 cell(study.title),
                 str(faithful) if study.source else "",
                 str(len(study.rows) - faithful),
-                str(measured),
+                str(len(rows)),
             )
         )
     systems = sum("source" in row for study in studies().values() for row in study.rows.values())
