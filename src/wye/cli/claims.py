@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wye.cli.output import Json, print_json, print_table
+from wye.cli.output import Json, number_of_runs, p_value, print_json, print_table
 from wye.metrics import metric
 
 if TYPE_CHECKING:
@@ -84,19 +84,16 @@ def _line(one: Finding) -> tuple[str, ...]:
         interval = f"{written(one.low)} to {written(one.high)}"
     verdict = one.verdict + ("*" if one.verdict_corrected != one.verdict else "")
     if one.runs_needed is not None:
-        verdict += f"; {_runs(one.runs_needed)} would decide"
+        verdict += f"; {number_of_runs(one.runs_needed)} would decide"
     n = str(one.n) if one.n else ""
     says = one.claim.says.rstrip(".")
-    return one.claim.id, says, effect, interval, n, _p(one.p), _p(one.p_corrected), verdict
-
-
-def _runs(number: int) -> str:
-    from wye.evidence.paired import MOST_RUNS
-
-    return f"{number:,} runs" if number <= MOST_RUNS else f"more than {MOST_RUNS:,} runs"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return (
+        one.claim.id,
+        says,
+        effect,
+        interval,
+        n,
+        p_value(one.p),
+        p_value(one.p_corrected),
+        verdict,
+    )

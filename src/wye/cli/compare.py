@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wye.cli.output import Json, figure, print_json, print_table
+from wye.cli.output import Json, figure, number_of_runs, p_value, print_json, print_table
 from wye.metrics import METRICS, metric, number
 
 if TYPE_CHECKING:
@@ -138,13 +138,16 @@ def _print(found: Comparison, sizes: dict[str, float | None]) -> None:
     first = next((name for name, size in sizes.items() if size is not None), None)
     if first and (runs := _needed(found.metrics[first], sizes[first])) is not None:
         size = figure(first, sizes[first], signed=True).lstrip("+")
-        print(f"a difference of {size} in {first} needs {_runs(runs)} (power 0.8 at p < 0.05)")
+        print(
+            f"a difference of {size} in {first} needs {number_of_runs(runs)}"
+            " (power 0.8 at p < 0.05)"
+        )
     for seed, test in found.by_seed.items():
-        print(f"McNemar, seed {seed}: {_counts(test)}, exact p {_p(test.p)}")
+        print(f"McNemar, seed {seed}: {_counts(test)}, exact p {p_value(test.p)}")
     if found.together:
         print(
             f"McNemar, images as clusters of all seeds: {_counts(found.together)},"
-            f" p {_p(found.together.p)}"
+            f" p {p_value(found.together.p)}"
         )
 
 
@@ -164,7 +167,7 @@ def _line(name: str, pair: Paired) -> tuple[str, ...]:
         known.show_difference(pair.mean),
         ends(pair.interval),
         ends(pair.bootstrap),
-        "" if pair.p is None else _p(pair.p),
+        p_value(pair.p),
         "" if pair.effect_size is None else number(pair.effect_size, 2),
     )
 
@@ -177,13 +180,3 @@ def _spread(name: str, measured: Spread) -> str:
 
 def _counts(test: McNemar) -> str:
     return f"right in A alone {test.only_first:,}, in B alone {test.only_second:,}"
-
-
-def _runs(count: int) -> str:
-    from wye.evidence.paired import MOST_RUNS
-
-    return f"{count:,} runs" if count <= MOST_RUNS else f"more than {MOST_RUNS:,} runs"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -40,6 +40,20 @@ def printed_figure(recipe: Recipe, name: str) -> str:
     return shown.strip()
 
 
+def p_value(value: float | None) -> str:
+    """A p for people; an empty string for None."""
+    if value is None:
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def number_of_runs(count: int) -> str:
+    """How many runs something needs, for people."""
+    from wye.evidence.paired import MOST_RUNS
+
+    return f"{count:,} runs" if count <= MOST_RUNS else f"more than {MOST_RUNS:,} runs"
+
+
 def shown_metrics(figures: Iterable[str]) -> list[str]:
     """Those of the names that are metrics of one number, in their order."""
     return [name for name in ordered(figures) if name in METRICS]

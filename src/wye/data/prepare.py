@@ -99,10 +99,10 @@ class Prepared:
             return Images(images.pixels.to(device), images.labels.to(device))
 
         validation = moved(self.validation) if self.validation else None
-        pool = None if self.pool is None else self.pool.to(device)
-        return replace(
-            self, train=moved(self.train), validation=validation, test=moved(self.test), pool=pool
-        )
+        train, pool = moved(self.train), self.pool
+        if pool is not None:  # most often the training pixels themselves, which are moved once
+            pool = train.pixels if pool is self.train.pixels else pool.to(device)
+        return replace(self, train=train, validation=validation, test=moved(self.test), pool=pool)
 
 
 def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepared:
