@@ -37,9 +37,9 @@ MEANINGS: tuple[tuple[Verdict, str], ...] = (
     ("not run", "no seed under this protocol for which all of its rows have a run"),
 )
 HOW = (
-    "The effect of a claim is the mean difference of its rows, paired by seed, or the figure of its"
-    " row, with a 95 % t interval that is widened after Nadeau and Bengio where seeds are"
-    " overlapping random splits.",
+    "The effect of a claim is the mean difference of its rows, paired by seed (of several pairs,"
+    " which all must hold, that of the pair that decides), or the figure of its row, with a 95 % t"
+    " interval that is widened after Nadeau and Bengio where seeds are overlapping random splits.",
     "The verdict is read off that interval, and p is of the t test of the bound that the effect is"
     " nearest to (zero, the margin, an end of the range): below 0.05 exactly where the interval"
     " lies on one side.",
