@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from wye.network.route import Route, apply
 
 PATCHES = 200_000
+_CHUNK = 500
 
 
 class Whitening(nn.Module):
@@ -45,9 +46,7 @@ class Whitening(nn.Module):
             epsilon: added to each eigenvalue, so that directions without variance stay small.
         """
         count, channels, size, _ = self.weight.shape
-        columns = F.unfold(inputs.float(), size).transpose(1, 2).reshape(-1, channels * size**2)
-        patches = columns[:: max(1, len(columns) // PATCHES)].double()
-        values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+        values, vectors = torch.linalg.eigh(_second_moments(inputs, size))
         leading = vectors.flip(1)[:, : count // 2] / (values.flip(0)[: count // 2] + epsilon).sqrt()
         filters = leading.T.reshape(-1, channels, size, size)
         # An eigenvector's sign is arbitrary; a fixed one makes runs equal on all libraries.
@@ -78,3 +77,22 @@ def initialise_whitening(layers: Iterable[nn.Module], images: Tensor) -> None:
 
 def _whitenings(layer: nn.Module) -> list[Whitening]:
     return [module for module in layer.modules() if isinstance(module, Whitening)]
+
+
+def _second_moments(inputs: Tensor, size: int) -> Tensor:
+    """Mean products of the values of evenly chosen patches, float64 `(C*k*k, C*k*k)`.
+
+    Some images at a time: all patches of a few thousand images take a gigabyte.
+    """
+    channels, height, width = inputs.shape[1:]
+    of_each = (height - size + 1) * (width - size + 1)
+    step = max(1, len(inputs) * of_each // PATCHES)
+    total = inputs.new_zeros((channels * size**2,) * 2, dtype=torch.float64)
+    used = first = 0
+    for part in inputs.split(_CHUNK):
+        columns = F.unfold(part.float(), size).transpose(1, 2).reshape(-1, len(total))
+        patches = columns[first::step].double()
+        total += patches.T @ patches
+        used += len(patches)
+        first = (first - len(columns)) % step
+    return total / used
