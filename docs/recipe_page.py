@@ -123,6 +123,9 @@ In Python: `wye.train("joint/v4-l2", seed=1, train={{"epochs": 10}})`.
 - `WYE_DATA`: folders that hold copies of data sets, separated as in `PATH`. They are searched
   before `data`, `datasets`, `~/data`, `~/datasets`, `~/.keras/datasets` and
   `/usr/share/datasets`, and all of these before anything is downloaded.
+- `WYE_MEMORY`: how much memory the pixels of a folder of images may take, as `40%` of the machine's
+  or `2GB`; if not set, 25%. Those of a larger folder are decoded once into a file in `WYE_CACHE`,
+  which ends with the process, and read from it batch by batch, with the same results.
 """
 
 

@@ -127,8 +127,8 @@ def test_the_noise_of_a_copy_is_the_same_in_every_epoch() -> None:
 
 def test_batches_of_evaluation_shrink_with_the_area() -> None:
     sizes = {side: evaluation_batch_size((3, side, side)) for side in (28, 32, 64, 224, 4096)}
-    assert sizes[28] == sizes[32] == sizes[64] == 500
-    assert 30 <= sizes[224] <= 50
+    assert sizes[28] == sizes[32] == 500 and sizes[64] == 125
+    assert sizes[224] == 10
     assert sizes[4096] == 1
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
 
 @dataclass(frozen=True)
 class Place:
@@ -68,12 +70,22 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def memory_gb() -> float | None:
-    """Main memory in GB (10^9 bytes), where the system tells."""
+def memory_bytes() -> int | None:
+    """Main memory that this process may use, where the system tells: a container's limit too."""
     try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return None
+    try:
+        return min(whole, int(_CONTAINER_LIMIT.read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        return whole
+
+
+def memory_gb() -> float | None:
+    """Main memory in GB (10^9 bytes), where the system tells."""
+    found = memory_bytes()
+    return None if found is None else round(found / 1e9, 1)
 
 
 def keep_freed_memory() -> None:

@@ -52,7 +52,7 @@ def airbench(data: str) -> dict[str, Any]:
 
 
 def _as_airbench(images: Images, classes: tuple[str, ...]) -> dict[str, Any]:
-    pixels = images.pixels.permute(0, 2, 3, 1).contiguous()
+    pixels = images.pixels[:].permute(0, 2, 3, 1).contiguous()
     return {"images": pixels, "labels": images.labels, "classes": list(classes)}
 
 

@@ -34,7 +34,7 @@ class PerImage(Dataset[tuple[Tensor, int]]):
     """Images one by one: a random flip, [0, 1], ImageNet's normalisation, as torchvision does."""
 
     def __init__(self, images: Images) -> None:
-        self.pixels = images.pixels.permute(0, 2, 3, 1).contiguous().numpy()
+        self.pixels = images.pixels[:].permute(0, 2, 3, 1).contiguous().numpy()
         self.labels = images.labels.tolist()
         self.mean = torch.tensor(MEAN).view(-1, 1, 1)
         self.deviation = torch.tensor(DEVIATION).view(-1, 1, 1)

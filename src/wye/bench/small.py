@@ -35,7 +35,7 @@ def predict(row: str, data: str, images: int, repeats: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = train_recipe(recipe, out=Path(folder, "run"), device="cpu", max_steps=1)
         model = Model.of(run)
-    test = load(data).test.pixels
+    test = load(data).test.pixels[:]
     pixels = test.repeat(-(-images // len(test)), 1, 1, 1)[:images]
     model.predict(pixels[:1000])
     rates = []

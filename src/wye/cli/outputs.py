@@ -96,7 +96,7 @@ def reconstruct(
         pixels = torch.cat([model.read(path) for path in images])
     else:
         test = set_up(opened.recipe, weighted=False).data.test
-        pixels = test.take(gallery_indices(len(test))).pixels
+        pixels = test.take(gallery_indices(len(test))).pixels[:]
     rebuilt = torch.from_numpy(model.reconstruct(pixels))
     out.parent.mkdir(parents=True, exist_ok=True)
     draw_gallery(pixels, as_pixels(rebuilt), out)

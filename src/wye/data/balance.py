@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from wye.data.images import Images
+from wye.data.storage import StoredPixels, in_gb, memory_share
 from wye.data.subset import members_by_class
 from wye.errors import UsageError
 from wye.streams import Streams
@@ -30,12 +31,19 @@ def balanced(images: Images, how: str, streams: Streams) -> Images:
     if how == "draw":
         return images.take(drawn(labels, streams.generator("subset", "draw")))
     if how == "smote":
-        flat = images.pixels.flatten(1).float()
+        pixels = images.pixels
+        if isinstance(pixels, StoredPixels):
+            raise UsageError(
+                "data.balance=smote looks at all images at once, and these are more than WYE_MEMORY"
+                f" lets into memory ({in_gb(memory_share())}); data.balance=oversample repeats"
+                " images, and WYE_MEMORY=90%, say, lets more in"
+            )
+        flat = pixels.flatten(1).float()
         values, new_labels = smote(flat, labels, streams.seed_of("subset", "smote"))
-        synthetic = values.view(-1, *images.pixels.shape[1:])
-        if images.pixels.dtype == torch.uint8:
+        synthetic = values.view(-1, *pixels.shape[1:])
+        if pixels.dtype == torch.uint8:
             synthetic = synthetic.round_().to(torch.uint8)
-        return Images(torch.cat([images.pixels, synthetic]), torch.cat([labels, new_labels]))
+        return Images(torch.cat([pixels, synthetic]), torch.cat([labels, new_labels]))
     return images
 
 

@@ -16,7 +16,7 @@ from wye.data.transforms_geometry import resize
 from wye.streams import Streams
 
 _EVALUATED = 500
-_EVALUATED_AREA = 500 * 64 * 64
+_EVALUATED_AREA = 500 * 32 * 32
 
 
 class Batch(NamedTuple):
@@ -63,7 +63,8 @@ def training_batches(
         yield from drawn
         return
     assert data.pool is not None
-    pool = Images(data.pool, data.pool.new_empty(len(data.pool), dtype=torch.int64))
+    none = torch.full((len(data.pool),), -1, device=device)
+    pool = Images(data.pool, none)
     count = -(-count // batch_size) * unlabelled
     order = _shuffled(len(pool), count, streams.generator("order", "unlabelled", epoch))
     augmentation = streams.generator("augmentation", "unlabelled", epoch, device=device)
@@ -117,7 +118,7 @@ def evaluation_batches(
 
 
 def evaluation_batch_size(shape: tuple[int, int, int]) -> int:
-    """Images of a batch where nothing is trained: 500 up to 64 px, 40 at 224 px.
+    """Images of a batch where nothing is trained: 500 up to 32 px, 10 at 224 px.
 
     Args:
         shape: `(C, H, W)` of one image, `data.shape`.

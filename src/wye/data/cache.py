@@ -80,7 +80,7 @@ def write(source: Source, parts: Parts, way: str, scratch: Path) -> Path:
     tensors = {
         f"{name}.{kind}": tensor
         for name, part in zip(("train", "test"), parts, strict=True)
-        for kind, tensor in (("pixels", part.pixels), ("labels", part.labels))
+        for kind, tensor in (("pixels", part.pixels[:]), ("labels", part.labels))
     }
     metadata = {"name": source.name, "content": source.content, "way": way}
     try:

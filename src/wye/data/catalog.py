@@ -26,7 +26,7 @@ def content_hash(parts: Parts) -> str:
     """
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.pixels.contiguous().numpy().data)
+        digest.update(part.pixels[:].contiguous().numpy().data)
         digest.update(part.labels.contiguous().numpy().astype("<i8", copy=False).data)
     return digest.hexdigest()
 

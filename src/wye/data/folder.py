@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +14,17 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from wye.data.images import DataSet, Images
+from wye.data.storage import (
+    Pixels,
+    gathered,
+    in_gb,
+    in_memory,
+    in_parts,
+    memory_share,
+    part_size,
+    stored,
+    taken,
+)
 from wye.errors import UsageError
 
 PHOTOGRAPHS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -31,7 +44,7 @@ def load_folder(
     Classes are the folders' names in order. Without a `test` folder a fifth of each class is held
     out. A folder called `unlabelled` is no class: its images join the training ones without a
     label. Images are brought to `size` x `size` by `read_image`; if all are grey, one channel is
-    kept.
+    kept. Pixels that take more than the share of memory set for them stay in a file.
 
     Args:
         generator: draws the images that are held out; by default one with seed 0.
@@ -39,6 +52,7 @@ def load_folder(
     Raises:
         UsageError: no images, too few to hold any out, an unreadable file, or a class that only
             the test part has.
+        MachineError: there is neither the memory for the pixels nor a place for a file of them.
     """
     path = Path(path).expanduser()
     if not path.is_dir():
@@ -63,10 +77,9 @@ def load_folder(
                 f"{path} has too few images to hold any out: add some, or a test folder"
             )
     without = [(file, -1) for file in _images_in(path / UNLABELLED)]
-    read = [_images(part, size) for part in (*parts, without) if part]
-    if all(_is_grey(part.pixels) for part in read):
-        read = [Images(part.pixels[:, :1].contiguous(), part.labels) for part in read]
-    return DataSet(path.resolve().name, classes, *read)
+    name = path.resolve().name
+    read = _images([part for part in (*parts, without) if part], size, name)
+    return DataSet(name, classes, *read)
 
 
 def read_image(path: str | Path, size: int = 32) -> Tensor:
@@ -171,11 +184,42 @@ def _split(files: dict[str, list[Path]], generator: torch.Generator) -> tuple[La
     return train, test
 
 
-def _images(files: Labelled, size: int) -> Images:
-    # Pillow decodes and resizes without Python's lock, so threads are enough.
-    with ThreadPoolExecutor() as pool:
-        pixels = list(pool.map(lambda item: read_image(item[0], size), files))
-    return Images(torch.stack(pixels), torch.tensor([label for _, label in files]))
+def _images(parts: list[Labelled], size: int, name: str) -> list[Images]:
+    """The images of each part, all in memory or all in one file."""
+    files = [file for part in parts for file, _ in part]
+    needed = len(files) * 3 * size**2
+    grey = True
+
+    def read() -> Iterator[Tensor]:
+        nonlocal grey
+        at_once = part_size((3, size, size))
+        # Pillow decodes and resizes without Python's lock, so threads are enough.
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(files), at_once):
+                some = files[start : start + at_once]
+                pixels = torch.stack(list(pool.map(lambda file: read_image(file, size), some)))
+                grey = grey and _is_grey(pixels)
+                yield pixels
+
+    pixels: Pixels
+    if needed <= memory_share():
+        pixels = in_memory(read(), len(files))
+    else:
+        log.info(
+            "%s: %s of pixels stay in a file, because that is more than the %s of memory set for"
+            " them (WYE_MEMORY)",
+            name,
+            in_gb(needed),
+            in_gb(memory_share()),
+        )
+        pixels = stored(read())
+    if grey:
+        one = (part[:, :1] for part in in_parts(pixels))
+        pixels = gathered(one, len(files), like=pixels)
+    labels = torch.tensor([label for part in parts for _, label in part])
+    ends = [0, *itertools.accumulate(map(len, parts))]
+    places = [slice(*pair) for pair in itertools.pairwise(ends)]
+    return [Images(taken(pixels, where), labels[where]) for where in places]
 
 
 def _is_grey(pixels: Tensor) -> bool:

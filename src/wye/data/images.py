@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wye.data.storage import Pixels, taken
+
 
 @dataclass(frozen=True)
 class Images:
@@ -15,11 +17,11 @@ class Images:
     Attributes:
         pixels: `(N, C, H, W)`, C of 1 or 3: uint8, or float32 in units where black is 0 and white
             1. Floats may lie outside, where noise was added that is not clipped; a data set as
-            published is uint8.
+            published is uint8. Those of a large folder stay in a file, see `StoredPixels`.
         labels: int64 `(N,)`, positions in the data set's `classes`; -1 where there is none.
     """
 
-    pixels: Tensor
+    pixels: Pixels
     labels: Tensor
 
     def __post_init__(self) -> None:
@@ -33,7 +35,7 @@ class Images:
 
     def take(self, indices: Tensor) -> Images:
         """The images at `indices`, in that order."""
-        return Images(self.pixels[indices], self.labels[indices])
+        return Images(taken(self.pixels, indices), self.labels[indices])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wye.data.storage import Pixels, in_parts
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -38,7 +40,7 @@ class Normalization:
         return low, high
 
 
-def normalization(kind: str, pixels: Tensor) -> Normalization:
+def normalization(kind: str, pixels: Pixels) -> Normalization:
     """The normalisation of a recipe: `none`, that of `imagenet`, or that of these pixels.
 
     Args:
@@ -54,24 +56,28 @@ def normalization(kind: str, pixels: Tensor) -> Normalization:
         if channels == 1:
             mean, deviation = mean.mean(0, keepdim=True), deviation.mean(0, keepdim=True)
         return Normalization(mean.view(-1, 1, 1), deviation.view(-1, 1, 1))
-    moments = [_moments(channel) for channel in pixels.unbind(1)]
-    mean, deviation = torch.stack([torch.stack(pair) for pair in moments], 1).float()
-    return Normalization(mean.view(-1, 1, 1), deviation.view(-1, 1, 1))
+    mean, deviation = _moments(pixels)
+    return Normalization(mean.float().view(-1, 1, 1), deviation.float().view(-1, 1, 1))
 
 
-def _moments(channel: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation over all pixels in float64; those of uint8 exact from a histogram."""
-    parts = channel.split(4096)
-    if channel.dtype == torch.uint8:
+def _moments(pixels: Pixels) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel in float64; those of uint8 exact from a histogram."""
+    count, channels, height, width = pixels.shape
+    if pixels.dtype == torch.uint8:
         values = torch.arange(256, dtype=torch.float64) / 255
-        counts = torch.zeros(256, dtype=torch.float64)
-        for part in parts:
-            counts += torch.bincount(part.flatten().to(torch.int32), minlength=256)
-        shares = counts / counts.sum()
-        mean = (shares * values).sum()
-        variance = (shares * (values - mean) ** 2).sum()
+        counts = torch.zeros((channels, 256), dtype=torch.float64)
+        for part in in_parts(pixels):
+            for channel, of_channel in enumerate(part.unbind(1)):
+                flat = of_channel.flatten().to(torch.int32)
+                counts[channel] += torch.bincount(flat, minlength=256).cpu()
+        shares = counts / counts.sum(1, keepdim=True)
+        mean = (shares * values).sum(1)
+        variance = (shares * (values - mean[:, None]) ** 2).sum(1)
     else:
-        mean = torch.stack([part.double().sum() for part in parts]).sum() / channel.numel()
-        squares = [(part.double() - mean).square().sum() for part in parts]
-        variance = torch.stack(squares).sum() / channel.numel()
+        sums = [part.double().sum((0, 2, 3)).cpu() for part in in_parts(pixels)]
+        number = count * height * width
+        mean = torch.stack(sums).sum(0) / number
+        centre = mean.view(-1, 1, 1)
+        squares = [(part.cpu() - centre).square().sum((0, 2, 3)) for part in in_parts(pixels)]
+        variance = torch.stack(squares).sum(0) / number
     return mean, variance.sqrt().clamp_min(1e-3)

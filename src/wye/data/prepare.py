@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from wye.data.balance import balanced
 from wye.data.images import DataSet, Images
 from wye.data.normalization import Normalization, normalization
+from wye.data.storage import Pixels, gathered, in_parts, joined, part_size
 from wye.data.subset import long_tail, most_of_each, of_classes, split, subset
 from wye.data.transforms import Transform, as_float, pipeline
 from wye.errors import UsageError
@@ -25,7 +27,6 @@ __all__ = [
     "with_channels",
 ]
 
-_CHUNK = 2048
 _HALF_A_LEVEL = 0.5 / 255
 
 
@@ -57,7 +58,7 @@ class Prepared:
     train: Images
     validation: Images | None
     test: Images
-    published_train: Tensor
+    published_train: Pixels
     published_size: int
     inputs: Normalization
     targets: Normalization
@@ -67,7 +68,7 @@ class Prepared:
     augmented_target: bool = True
     corrupt_evaluation: bool = True
     weighted: bool = False
-    pool: Tensor | None = None
+    pool: Pixels | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -87,8 +88,10 @@ class Prepared:
         low, high = self.targets.range
         pixels = self.train.pixels
         if pixels.dtype != torch.uint8:
-            ends = torch.stack([pixels.amin((0, 2, 3)), pixels.amax((0, 2, 3))])
-            reached = self.targets.apply(ends[..., None, None])
+            ends = [(part.amin((0, 2, 3)), part.amax((0, 2, 3))) for part in in_parts(pixels)]
+            lowest, highest = map(torch.stack, zip(*ends, strict=True))
+            of_channels = torch.stack([lowest.amin(0), highest.amax(0)])
+            reached = self.targets.apply(of_channels[..., None, None])
             low, high = min(low, reached.min().item()), max(high, reached.max().item())
         return low, high
 
@@ -142,7 +145,7 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
     validation = None
     if settings.validation > 0:
         train, validation = split(train, settings.validation, streams.generator("split"))
-    pool = train.pixels if unlabelled is None else torch.cat([train.pixels, unlabelled.pixels])
+    pool = train.pixels if unlabelled is None else joined(train.pixels, unlabelled.pixels)
     if (labels := settings.labels_per_class) is not None:
         most = long_tail(labels, settings.imbalance, len(dataset.classes))
         train = train.take(subset(train.labels, most, streams.generator("subset", "labels")))
@@ -204,20 +207,31 @@ def with_channels(images: Images, channels: int) -> Images:
     have = images.pixels.shape[1]
     if have == channels:
         return images
-    if channels == 3:
-        return Images(images.pixels.expand(-1, 3, -1, -1).contiguous(), images.labels)
-    # Luma of ITU-R BT.601, as Pillow's conversion to grey has it.
+    converted = map(_coloured if channels == 3 else _grey, in_parts(images.pixels))
+    return Images(gathered(converted, len(images), like=images.pixels), images.labels)
+
+
+def _coloured(grey: Tensor) -> Tensor:
+    return grey.expand(-1, 3, -1, -1)
+
+
+def _grey(colours: Tensor) -> Tensor:
+    """Luma of ITU-R BT.601, as Pillow's conversion to grey has it."""
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    grey = torch.cat(
-        [(part.float() * weights).sum(1, keepdim=True) for part in images.pixels.split(4096)]
-    )
-    return Images(grey.round_().to(torch.uint8), images.labels)
+    return (colours.float() * weights).sum(1, keepdim=True).round_().to(torch.uint8)
 
 
 def transformed(images: Images, transform: Transform, generator: torch.Generator) -> Images:
     """Transform all images, some at a time, and keep them as uint8."""
-    parts = [_rounded(transform(part, generator)) for part in images.pixels.split(_CHUNK)]
-    return Images(torch.cat(parts), images.labels)
+    made = map(_rounded, _through(images.pixels, transform, generator))
+    return Images(gathered(made, len(images), like=images.pixels), images.labels)
+
+
+def _through(pixels: Pixels, transform: Transform, generator: torch.Generator) -> Iterator[Tensor]:
+    """What the transform makes of all images, some at a time."""
+    first = transform(pixels[:1], torch.Generator(pixels.device))
+    size = part_size(pixels.shape[1:], first.shape[1:])
+    return (transform(part, generator) for part in pixels.split(size))
 
 
 def copied(images: Images, lines: tuple[str, ...], streams: Streams) -> Images:
@@ -229,15 +243,20 @@ def copied(images: Images, lines: tuple[str, ...], streams: Streams) -> Images:
     Raises:
         UsageError: a line changes the size of the images.
     """
-    copies = []
-    for index, line in enumerate(lines):
-        transform = pipeline(line, f"data.copies.{index}")
-        generator = streams.generator("noise", "copies", index)
-        parts = [transform(part, generator) for part in images.pixels.split(_CHUNK)]
-        copies.append(torch.cat(parts))
-        _check_size(f"data.copies.{index}", copies[-1], images.pixels)
-    keep = as_float if any(_leaves_the_unit(copy) for copy in copies) else _rounded
-    return Images(torch.cat([keep(copy) for copy in copies]), images.labels.repeat(len(copies)))
+    pixels = images.pixels
+
+    def made() -> Iterator[Tensor]:
+        for index, line in enumerate(lines):
+            transform = pipeline(line, f"data.copies.{index}")
+            generator = streams.generator("noise", "copies", index)
+            for part in _through(pixels, transform, generator):
+                _check_size(f"data.copies.{index}", part, pixels)
+                yield part
+
+    # Made twice, to know of all of them what they are kept as before the first is kept.
+    keep = as_float if any(map(_leaves_the_unit, made())) else _rounded
+    copies = gathered(map(keep, made()), len(lines) * len(images), like=pixels)
+    return Images(copies, images.labels.repeat(len(lines)))
 
 
 def _leaves_the_unit(pixels: Tensor) -> bool:
@@ -254,7 +273,7 @@ def _rounded(pixels: Tensor) -> Tensor:
     return pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _check_size(name: str, made: Tensor, wanted: Tensor) -> None:
+def _check_size(name: str, made: Pixels, wanted: Pixels) -> None:
     if made.shape[1:] != wanted.shape[1:]:
         raise UsageError(
             f"{name} makes images of {_size(made)}, and the others are of {_size(wanted)};"
@@ -262,5 +281,5 @@ def _check_size(name: str, made: Tensor, wanted: Tensor) -> None:
         )
 
 
-def _size(pixels: Tensor) -> str:
+def _size(pixels: Pixels) -> str:
     return "x".join(map(str, pixels.shape[2:]))

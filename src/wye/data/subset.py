@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wye.data.images import DataSet, Images
+from wye.data.storage import taken
 from wye.errors import UsageError
 from wye.registry import suggest
 
@@ -42,7 +43,7 @@ def of_classes(dataset: DataSet, wanted: tuple[str, ...]) -> DataSet:
     def kept(images: Images) -> Images:
         labels = places[images.labels]
         chosen = (labels >= 0).nonzero().flatten()
-        return Images(images.pixels[chosen], labels[chosen])
+        return Images(taken(images.pixels, chosen), labels[chosen])
 
     return DataSet(dataset.name, names, kept(dataset.train), kept(dataset.test), dataset.unlabelled)
 

@@ -152,7 +152,7 @@ def measure(
         if part == "test" and data.view is None:
             optimum = psnr_pca(
                 data.published_train,
-                images.pixels.cpu(),
+                images.pixels.to("cpu"),
                 network.latent_size,
                 cache=cache_folder() / "pca",
             )

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from wye.data.storage import Pixels
 from wye.evaluation.reconstruction import psnr
 from wye.files import write_atomically
 
@@ -50,7 +51,7 @@ class Pca:
         return (centred @ self.basis @ self.basis.T).add_(self.mean)
 
 
-def fit_pca(pixels: Tensor, components: int) -> Pca:
+def fit_pca(pixels: Pixels, components: int) -> Pca:
     """The principal components of images, the largest variance first.
 
     With N images of D values, the eigenvectors of the D x D covariance or, for fewer images than
@@ -83,7 +84,7 @@ def fit_pca(pixels: Tensor, components: int) -> Pca:
 
 
 def psnr_pca(
-    train_pixels: Tensor, test_pixels: Tensor, d: int, cache: Path | None = None
+    train_pixels: Pixels, test_pixels: Pixels, d: int, cache: Path | None = None
 ) -> float | None:
     """Mean PSNR in dB of test images rebuilt from `d` principal components of training images.
 
@@ -117,7 +118,7 @@ def psnr_pca(
     return total / len(test_pixels)
 
 
-def _cached(pixels: Tensor, components: int, folder: Path) -> Pca:
+def _cached(pixels: Pixels, components: int, folder: Path) -> Pca:
     exact = min(len(pixels), pixels[0].numel()) <= LARGEST_EXACT
     # All exact components come at once, so they serve every latent size.
     wanted = min(len(pixels), pixels[0].numel()) if exact else components
@@ -135,14 +136,14 @@ def _cached(pixels: Tensor, components: int, folder: Path) -> Pca:
     return pca.take(components)
 
 
-def _fingerprint(pixels: Tensor) -> str:
+def _fingerprint(pixels: Pixels) -> str:
     digest = hashlib.sha256(str(tuple(pixels.shape)).encode())
     for part in _parts(pixels):
         digest.update(part.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
-def _precision(pixels: Tensor) -> torch.dtype:
+def _precision(pixels: Pixels) -> torch.dtype:
     # On CUDA float32 products may be rounded to 10 bits (TF32), and float64 is quick enough.
     return torch.float64 if pixels.device.type == "cuda" else torch.float32
 
@@ -151,18 +152,18 @@ def _unit(pixels: Tensor) -> Tensor:
     return pixels.flatten(1).float().div_(255)
 
 
-def _parts(pixels: Tensor) -> Iterator[Tensor]:
+def _parts(pixels: Pixels) -> Iterator[Tensor]:
     return (pixels[start : start + _CHUNK] for start in range(0, len(pixels), _CHUNK))
 
 
-def _centred(pixels: Tensor, mean: Tensor, dtype: torch.dtype) -> Iterator[Tensor]:
+def _centred(pixels: Pixels, mean: Tensor, dtype: torch.dtype) -> Iterator[Tensor]:
     """The images as `(n, D)` in [0, 1] less the mean, some at a time."""
     mean = mean.to(dtype)
     for part in _parts(pixels):
         yield part.flatten(1).to(dtype).div_(255).sub_(mean)
 
 
-def _covariance(pixels: Tensor, mean: Tensor) -> Tensor:
+def _covariance(pixels: Pixels, mean: Tensor) -> Tensor:
     """`(D, D)`, float64 sums of products; only the upper blocks are computed."""
     values = len(mean)
     total = torch.zeros((values, values), dtype=torch.float64, device=pixels.device)
@@ -175,7 +176,7 @@ def _covariance(pixels: Tensor, mean: Tensor) -> Tensor:
     return total.triu() + total.triu(1).T
 
 
-def _from_inner_products(pixels: Tensor, mean: Tensor) -> Tensor:
+def _from_inner_products(pixels: Pixels, mean: Tensor) -> Tensor:
     """The directions of positive variance from the images' inner products, `(D, N)` at most."""
     centred = torch.cat(list(_centred(pixels, mean, torch.float64)))
     variances, vectors = torch.linalg.eigh(centred @ centred.T)
@@ -184,7 +185,7 @@ def _from_inner_products(pixels: Tensor, mean: Tensor) -> Tensor:
     return basis
 
 
-def _subspace(pixels: Tensor, mean: Tensor, components: int) -> Tensor:
+def _subspace(pixels: Pixels, mean: Tensor, components: int) -> Tensor:
     """The leading directions `(D, components)` by subspace iteration over the images."""
     width = min(components + max(components // 2, 32), len(pixels), len(mean))
     generator = torch.Generator().manual_seed(0)

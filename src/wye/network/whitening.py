@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from wye.network.route import Route, apply
 
 PATCHES = 200_000
-_CHUNK = 500
+_CHUNK = 100
 
 
 class Whitening(nn.Module):
@@ -68,11 +68,12 @@ def initialise_whitening(layers: Iterable[nn.Module], images: Tensor) -> None:
     chain = list(layers)
     places = [index for index, layer in enumerate(chain) if _whitenings(layer)]
     inputs, route = images, Route(tuple(images.shape[2:]))
-    for layer in chain[: places[-1] + 1] if places else []:
+    for index, layer in enumerate(chain[: places[-1] + 1] if places else []):
         for module in _whitenings(layer):
             module.initialise(inputs)
-        with torch.no_grad():
-            inputs = apply(layer, inputs, route)
+        if index < places[-1]:
+            with torch.no_grad():
+                inputs = apply(layer, inputs, route)
 
 
 def _whitenings(layer: nn.Module) -> list[Whitening]:

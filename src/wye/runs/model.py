@@ -14,6 +14,7 @@ from torch import Tensor
 from wye.data.folder import read_image
 from wye.data.images import Images
 from wye.data.prepare import Normalization, transformed, with_channels
+from wye.data.storage import Pixels, StoredPixels
 from wye.data.transforms import pipeline
 from wye.errors import UsageError
 from wye.network.build import Network, build_network
@@ -80,7 +81,7 @@ class Model:
         """The most probable class of each image, as a position in `classes`."""
         return np.asarray(self.predict_proba(pixels).argmax(1), dtype=np.int64)
 
-    def embed(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
+    def embed(self, pixels: Pixels | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Latent codes `(N, K)`."""
         return _joined([self._codes(batch) for batch in self._batches(pixels)])
 
@@ -119,10 +120,10 @@ class Model:
         images = with_channels(images, self.pixels[0])
         if line := self.config["prepare"]:
             images = transformed(images, pipeline(line), torch.Generator().manual_seed(0))
-        return images.pixels
+        return images.pixels[:]
 
-    def _batches(self, pixels: Tensor | NDArray[np.uint8]) -> Iterator[Tensor]:
-        images = torch.as_tensor(pixels)
+    def _batches(self, pixels: Pixels | NDArray[np.uint8]) -> Iterator[Tensor]:
+        images = pixels if isinstance(pixels, StoredPixels) else torch.as_tensor(pixels)
         if images.dtype != torch.uint8 or tuple(images.shape[1:]) != self.pixels:
             raise UsageError(
                 f"images must be uint8 of shape (N, {', '.join(map(str, self.pixels))});"

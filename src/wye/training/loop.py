@@ -14,6 +14,7 @@ from torch import Tensor
 from wye.data.batches import Batch, training_batches
 from wye.data.images import Images
 from wye.data.prepare import Prepared
+from wye.data.storage import joined
 from wye.errors import TrainingError
 from wye.network.build import Network
 from wye.network.layers import bind_dropout
@@ -219,7 +220,7 @@ class Trainer:
     def _add(self, made: Images) -> None:
         """Train on these images too from now on."""
         have = self.data.train
-        pixels = torch.cat([have.pixels, made.pixels])
+        pixels = joined(have.pixels, made.pixels)
         labels = torch.cat([have.labels, made.labels])
         self.data = replace(self.data, train=Images(pixels, labels))
 
