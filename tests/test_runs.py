@@ -30,6 +30,7 @@ from wye.files import write_atomically
 from wye.recipe import Recipe
 from wye.runs import Run, RunFolder, find_runs
 from wye.runs.folder import finite
+from wye.runs.setup import set_up
 
 SMALL = {
     "data": {"name": "shapes", "channels": 1, "per_class": 20, "augment": "flip > crop(2)"},
@@ -63,6 +64,7 @@ def test_a_run_folder_holds_what_it_should(run: Run) -> None:
         "best.safetensors",
         "config.json",
         "predictions.safetensors",
+        "examples.safetensors",
         "last.ckpt",
         "journal.jsonl",
         "figures",
@@ -72,6 +74,17 @@ def test_a_run_folder_holds_what_it_should(run: Run) -> None:
         "confusion.svg",
         "gallery.png",
     }
+
+
+def test_the_examples_are_what_the_model_makes_of_test_images(run: Run) -> None:
+    examples = run.examples()
+    assert examples is not None
+    originals, reconstructions = examples
+    test = set_up(run.recipe).data.test.pixels[:]
+    assert len(originals) == 10
+    assert all((test == image).all(dim=(1, 2, 3)).any() for image in originals)
+    rebuilt = torch.from_numpy(wye.load(run).reconstruct(originals))
+    assert (rebuilt * 255 - reconstructions).abs().max() < 1
 
 
 def test_the_result_has_every_figure(run: Run) -> None:
@@ -323,9 +336,11 @@ def test_a_run_cut_short_goes_on_to_the_same_end(tmp_path: Path) -> None:
 def test_a_resumed_run_makes_up_for_what_a_kill_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     wye.train(small(), out=folder)
-    (folder / "figures" / "gallery.png").unlink()
+    gallery = folder / "figures" / "gallery.png"
+    drawn = gallery.read_bytes()
+    gallery.unlink()
     wye.train(small(), out=folder, resume=True)
-    assert (folder / "figures" / "gallery.png").exists()
+    assert gallery.read_bytes() == drawn
     for name in ("environment.json", "result.json"):
         (folder / name).unlink()
     wye.train(small(), out=folder, resume=True)

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from wye.errors import TrainingError, UsageError
-from wye.evaluation.measure import answers
 from wye.machine import here, keep_freed_memory
 from wye.recipe.overrides import nest
 from wye.recipe.resolve import resolve, with_overrides
@@ -18,13 +17,9 @@ from wye.report.figures import draw_run_figures
 from wye.runs.carry_out import Observe, carry_out
 from wye.runs.folder import RUNS, Run, RunFolder, default_folder
 from wye.runs.model import Model
-from wye.runs.setup import set_up
 from wye.runs.together import follow
 from wye.studies.merging import merge
 from wye.training.ranks import join
-
-GALLERY = (1000, 1001, 1002, 1003, 1005, 1008, 1009, 1024, 1037, 1038)
-"""The test images of study S0's published galleries."""
 
 
 def train(
@@ -127,36 +122,14 @@ def drawn(run: Run) -> bool:
     wanted = {
         "curves.svg": True,
         "confusion.svg": "confusion" in test,
-        "gallery.png": "psnr" in test,
+        "gallery.png": run.folder.has_examples,
     }
     return all((run.folder.figures / name).exists() for name, due in wanted.items() if due)
 
 
 def draw_figures(run: Run) -> None:
     """Draw curves, confusion matrix and gallery of a finished run into its `figures/`."""
-    setup = set_up(run.recipe, weighted=False)
-    setup.network.load_state_dict(Model.of(run).network.state_dict())
-    images = setup.data.test.take(gallery_indices(len(setup.data.test)))
-    found = answers(setup.network, setup.data, images, "gallery", setup.streams, "fp32")
-    answer = next(found)
-    rebuilt = answer.reconstructions
-    draw_run_figures(
-        run,
-        None if rebuilt is None else as_pixels(answer.originals),
-        None if rebuilt is None else as_pixels(rebuilt),
-    )
-
-
-def gallery_indices(count: int) -> torch.Tensor:
-    """The ten test images that every gallery shows, or ten spread evenly over a smaller set."""
-    if count > max(GALLERY):
-        return torch.tensor(GALLERY)
-    return torch.linspace(0, count - 1, min(10, count)).long()
-
-
-def as_pixels(images: torch.Tensor) -> torch.Tensor:
-    """[0, 1] as uint8."""
-    return images.mul(255).round().clamp(0, 255).to(torch.uint8)
+    draw_run_figures(run, *(run.examples() or ()))
 
 
 def choose_device(name: str) -> torch.device:

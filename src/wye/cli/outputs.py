@@ -84,8 +84,8 @@ def reconstruct(
     """Draw images, their reconstructions and the errors."""
     import torch
 
-    from wye.api import as_pixels, gallery_indices
     from wye.report.gallery import draw_gallery
+    from wye.runs.examples import as_pixels, example_indices
     from wye.runs.folder import Run
     from wye.runs.model import Model
     from wye.runs.setup import set_up
@@ -96,7 +96,7 @@ def reconstruct(
         pixels = torch.cat([model.read(path) for path in images])
     else:
         test = set_up(opened.recipe, weighted=False).data.test
-        pixels = test.take(gallery_indices(len(test))).pixels[:]
+        pixels = test.take(example_indices(len(test))).pixels[:]
     rebuilt = torch.from_numpy(model.reconstruct(pixels))
     out.parent.mkdir(parents=True, exist_ok=True)
     draw_gallery(pixels, as_pixels(rebuilt), out)

@@ -39,7 +39,8 @@ class RunFolder:
 
     `recipe.yaml`, `environment.json`, `metrics.jsonl`, `result.json`, `model.safetensors` and
     `config.json`, `predictions.safetensors` (`labels` and `predicted`, int64 `(N,)` of the test
-    images in their order), `best.safetensors`, `last.ckpt`, `journal.jsonl` (see `Journal`),
+    images in their order), `examples.safetensors` (`originals` and `reconstructions`, uint8
+    `(N, C, H, W)`, what the gallery shows), `best.safetensors`, `last.ckpt`, `journal.jsonl` (see `Journal`),
     `figures/`.
     """
 
@@ -64,8 +65,9 @@ class RunFolder:
     def written(self) -> list[Path]:
         """The files that a run may have written, but for its figures."""
         names = ("recipe.yaml", "environment.json", "metrics.jsonl", "result.json", "config.json")
-        tensors = ("model.safetensors", "best.safetensors", "predictions.safetensors", "last.ckpt")
-        return [*(self.path / name for name in (*names, *tensors)), self.journal.path]
+        tensors = ("model", "best", "predictions", "examples")
+        files = (*names, *(f"{name}.safetensors" for name in tensors), "last.ckpt")
+        return [*(self.path / name for name in files), self.journal.path]
 
     def sweep(self) -> None:
         """Remove what a killed process left half-written; only for whoever holds the folder."""
@@ -95,6 +97,16 @@ class RunFolder:
     def write_predictions(self, labels: Tensor, predicted: Tensor) -> None:
         """Write `predictions.safetensors`: true and given class of the test images, `(N,)` each."""
         self.write_weights("predictions.safetensors", {"labels": labels, "predicted": predicted})
+
+    def write_examples(self, originals: Tensor, reconstructions: Tensor) -> None:
+        """Write `examples.safetensors`: what the gallery shows, uint8 `(N, C, H, W)` each."""
+        tensors = {"originals": originals, "reconstructions": reconstructions}
+        self.write_weights("examples.safetensors", tensors)
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether there is something for a gallery to show."""
+        return (self.path / "examples.safetensors").exists()
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
         """Write `last.ckpt`."""
@@ -202,6 +214,21 @@ class Run:
         if labels is None or predicted is None or labels.shape != predicted.shape:
             raise MachineError(f"{self.path / 'predictions.safetensors'} is damaged")
         return labels, predicted
+
+    def examples(self) -> tuple[Tensor, Tensor] | None:
+        """Originals and reconstructions for a gallery, uint8 `(N, C, H, W)` each.
+
+        None where there is no decoder.
+
+        Raises:
+            MachineError: the file is damaged.
+        """
+        if not self.folder.has_examples:
+            return None
+        found = self._tensors("examples.safetensors")
+        if set(found) != {"originals", "reconstructions"}:
+            raise MachineError(f"{self.path / 'examples.safetensors'} is damaged")
+        return found["originals"], found["reconstructions"]
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         path = self.path / name

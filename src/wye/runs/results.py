@@ -8,6 +8,7 @@ from wye.data.prepare import Prepared
 from wye.evaluation.measure import Measurement, measure
 from wye.network.build import Network
 from wye.network.describe import describe
+from wye.runs.examples import examples
 from wye.runs.folder import Run, RunFolder
 from wye.runs.judge import judge_of
 from wye.runs.model import Model
@@ -22,7 +23,7 @@ def evaluate(
     history: list[dict[str, Any]],
     judge: Model | None = None,
 ) -> dict[str, Any]:
-    """Measure a trained network, keep its weights and what it called the test images.
+    """Measure a trained network, keep its weights and what it made of the test images.
 
     Returns:
         What `result.json` shall hold.
@@ -44,6 +45,8 @@ def evaluate(
     folder.write_json("config.json", _config(setup, measured["test"].figures))
     if (test := measured["test"]).labels is not None and test.predicted is not None:
         folder.write_predictions(test.labels, test.predicted)
+    if (shown := examples(network, data, setup.streams, trainer.precision)) is not None:
+        folder.write_examples(*shown)
     seconds = sum(line["seconds"] for line in history)
     images = sum(line["seconds"] * line["images_per_second"] for line in history)
     result: dict[str, Any] = {
