@@ -31,6 +31,7 @@ from wye.recipe import Recipe
 from wye.runs import Run, RunFolder, find_runs
 from wye.runs.folder import finite
 from wye.runs.setup import set_up
+from wye.training import precision
 
 SMALL = {
     "data": {"name": "shapes", "channels": 1, "per_class": 20, "augment": "flip > crop(2)"},
@@ -85,6 +86,26 @@ def test_the_examples_are_what_the_model_makes_of_test_images(run: Run) -> None:
     assert all((test == image).all(dim=(1, 2, 3)).any() for image in originals)
     rebuilt = torch.from_numpy(wye.load(run).reconstruct(originals))
     assert (rebuilt * 255 - reconstructions).abs().max() < 1
+
+
+def test_a_model_computes_as_it_was_trained_where_that_is_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = wye.train(small(train={"precision": "bf16"}), out=tmp_path / "run")
+    model = wye.load(done)
+    pixels = set_up(done.recipe).data.test.pixels[:]
+    inputs = model.inputs.apply(pixels)
+    with torch.inference_mode():
+        exact = model.network(inputs)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            quick = model.network(inputs)
+    for pays, wanted in ((True, quick), (False, exact)):
+        monkeypatch.setattr(precision, "bf16_pays", lambda pays=pays: pays)
+        logits, rebuilt = model.logits(pixels), torch.from_numpy(model.reconstruct(pixels))
+        assert logits.dtype == rebuilt.dtype == torch.float32
+        assert torch.equal(logits, wanted.logits.float())
+        assert torch.equal(rebuilt, model.targets.undo(wanted.reconstruction))
+    assert not torch.equal(exact.logits, quick.logits.float())
 
 
 def test_the_result_has_every_figure(run: Run) -> None:

@@ -20,6 +20,7 @@ from wye.evaluation.classification import (
 )
 from wye.evaluation.pca import psnr_pca
 from wye.evaluation.reconstruction import ReconstructionQuality
+from wye.evaluation.views import ITSELF, Views
 from wye.files import cache_folder
 from wye.network.build import Network
 from wye.streams import Streams
@@ -70,13 +71,13 @@ def answers(
     part: str,
     streams: Streams,
     precision: str,
-    mirror_views: bool = False,
+    views: Views = ITSELF,
 ) -> Iterator[Answer]:
     """Run a network over images in order, in inference mode.
 
     Args:
         part: names the stream of a corruption.
-        mirror_views: logits are the mean of those of an image and of its mirror image.
+        views: logits are the weighted mean of theirs.
     """
     network.eval()
     device = images.pixels.device
@@ -85,12 +86,13 @@ def answers(
         with multiplying_in(precision, device):
             output = network(batch.inputs)
             logits = output.logits
-            if mirror_views and logits is not None and network.classifier is not None:
-                mirrored = network(batch.inputs.flip(3), branches=["classifier"]).logits
-                logits = (logits.float() + mirrored.float()) / 2
+            if logits is not None:
+                logits = logits.float() * views.own_weight
+                for view, weight in views.others(batch.inputs):
+                    logits += network(view, branches=["classifier"]).logits.float() * weight
         yield Answer(
             labels=batch.labels,
-            logits=None if logits is None else logits.float(),
+            logits=logits,
             originals=data.targets.undo(batch.targets),
             reconstructions=None
             if output.reconstruction is None
@@ -104,7 +106,7 @@ def measure(
     part: str,
     streams: Streams,
     precision: str,
-    mirror_views: bool = False,
+    views: Views = ITSELF,
     judge: Judge | None = None,
     ssim_range2: bool = False,
 ) -> Measurement:
@@ -128,7 +130,7 @@ def measure(
     entropy = 0.0
     agreed = 0
     quality = ReconstructionQuality(ssim_range2)
-    for answer in answers(network, data, images, part, streams, precision, mirror_views):
+    for answer in answers(network, data, images, part, streams, precision, views):
         if answer.logits is not None:
             given.append((answer.labels.cpu(), answer.logits.argmax(1).cpu()))
             outputs = answer.logits.shape[1]

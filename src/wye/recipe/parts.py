@@ -221,6 +221,9 @@ class EvaluationSettings(Settings):
     """Also write down the test figures of each epoch. Nothing is chosen by them."""
     mirror_views: bool = False
     """Classify the mean of an image and its mirror image."""
+    shifted_views: Annotated[int, Field(ge=0, le=64)] = 0
+    """Classify with half the weight the image moved by so many pixels, up and left, and down and
+    right."""
     judge: Annotated[str, Field(min_length=1)] = "none"
     """Classifier that is asked to name the reconstructions (`judge_accuracy`): a row, a run folder,
     `none`, or `self` for this network's own; a row is trained where no run of it is found."""

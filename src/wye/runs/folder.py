@@ -40,8 +40,8 @@ class RunFolder:
     `recipe.yaml`, `environment.json`, `metrics.jsonl`, `result.json`, `model.safetensors` and
     `config.json`, `predictions.safetensors` (`labels` and `predicted`, int64 `(N,)` of the test
     images in their order), `examples.safetensors` (`originals` and `reconstructions`, uint8
-    `(N, C, H, W)`, what the gallery shows), `best.safetensors`, `last.ckpt`, `journal.jsonl` (see `Journal`),
-    `figures/`.
+    `(N, C, H, W)`, what the gallery shows), `best.safetensors`, `last.ckpt`,
+    `journal.jsonl` (see `Journal`), `figures/`.
     """
 
     def __init__(self, path: Path) -> None:

@@ -17,9 +17,10 @@ from wye.data.prepare import Normalization, transformed, with_channels
 from wye.data.storage import Pixels, StoredPixels
 from wye.data.transforms import pipeline
 from wye.errors import UsageError
-from wye.network.build import Network, build_network
+from wye.network.build import Network, Output, build_network
 from wye.recipe.schema import NetworkSettings
 from wye.runs.folder import Run
+from wye.training.precision import as_trained, multiplying_in
 
 BATCH = 500
 
@@ -27,7 +28,9 @@ BATCH = 500
 class Model:
     """A trained network with the normalisation it was trained under.
 
-    Pixels are uint8 `(N, C, H, W)`, as arrays or tensors; what comes back are numpy arrays.
+    Pixels are uint8 `(N, C, H, W)`, as arrays or tensors; what comes back are numpy arrays. A
+    network that was trained in bf16 names and rebuilds in it, as it was measured, where the device
+    is quick at it.
 
     Attributes:
         network: the module, in inference mode.
@@ -71,7 +74,7 @@ class Model:
         Raises:
             UsageError: the network has no classifier.
         """
-        logits = self.network(self._inputs(images), branches=["classifier"]).logits
+        logits = self._output(images, "classifier").logits
         if logits is None:
             raise UsageError(f"{self.config['row']} has no classifier")
         of_classes: Tensor = logits.float()[:, : len(self.classes)]
@@ -102,8 +105,15 @@ class Model:
 
     @torch.inference_mode()
     def _rebuilt(self, images: Tensor) -> Tensor:
-        output = self.network(self._inputs(images), branches=["decoder"])
-        return self.targets.undo(output.reconstruction)
+        rebuilt = self._output(images, "decoder").reconstruction
+        assert rebuilt is not None
+        return self.targets.undo(rebuilt)
+
+    def _output(self, images: Tensor, branch: str) -> Output:
+        precision = as_trained(self.config.get("precision", "fp32"), images.device)
+        with multiplying_in(precision, images.device):
+            output: Output = self.network(self._inputs(images), branches=[branch])
+        return output
 
     def _inputs(self, images: Tensor) -> Tensor:
         seen = self.view(images, torch.Generator(images.device).manual_seed(0))

@@ -6,6 +6,7 @@ from typing import Any
 
 from wye.data.prepare import Prepared
 from wye.evaluation.measure import Measurement, measure
+from wye.evaluation.views import Views
 from wye.network.build import Network
 from wye.network.describe import describe
 from wye.runs.examples import examples
@@ -42,7 +43,7 @@ def evaluate(
         for part in ("test", "validation")
         if part == "test" or data.validation is not None
     }
-    folder.write_json("config.json", _config(setup, measured["test"].figures))
+    folder.write_json("config.json", _config(trainer, setup, measured["test"].figures))
     if (test := measured["test"]).labels is not None and test.predicted is not None:
         folder.write_predictions(test.labels, test.predicted)
     if (shown := examples(network, data, setup.streams, trainer.precision)) is not None:
@@ -101,13 +102,13 @@ def measured_part(
         part,
         setup.streams,
         precision,
-        mirror_views=wanted.mirror_views,
+        views=Views(wanted.mirror_views, wanted.shifted_views),
         judge=judge_of(setup.recipe, network, data, judge),
         ssim_range2=wanted.ssim_range2,
     )
 
 
-def _config(setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
+def _config(trainer: Trainer, setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
     network, data = setup.network, setup.data
     shown = ("accuracy", "macro_f1", "psnr", "ssim", "mse")
     return {
@@ -118,6 +119,7 @@ def _config(setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
         "shape": list(data.shape),
         "pixels": list(data.train.pixels.shape[1:]),
         "classes": list(data.classes),
+        "precision": trainer.precision,
         "data": data.name,
         "image_size": data.published_size,
         "prepare": setup.recipe.data.prepare,

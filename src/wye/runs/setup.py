@@ -62,6 +62,11 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
     )
     if recipe.network.range_check:
         check_range(network, data.target_range)
+    if (shift := recipe.evaluation.shifted_views) >= min(data.shape[1:]):
+        raise UsageError(
+            f"evaluation.shifted_views={shift}: images of {data.shape[1]}x{data.shape[2]} cannot be"
+            " moved so far"
+        )
     features = build_features(recipe, data) if weighted else None
     setup = Setup(recipe, data, network, streams, features)
     _warn(setup)

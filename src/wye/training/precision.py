@@ -30,12 +30,23 @@ def choose_precision(setting: str, network: nn.Module, device: torch.device) -> 
     """
     if setting != "auto":
         return setting
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     convolutional = any(
         isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in network.modules()
     )
-    return "bf16" if device.type == "cpu" and convolutional and bf16_pays() else "fp32"
+    return as_trained("bf16", device) if convolutional or device.type == "cuda" else "fp32"
+
+
+def as_trained(precision: str, device: torch.device) -> str:
+    """The precision that a network was trained in, and fp32 where a device is not quick at it."""
+    if precision == "bf16" and not _quick_at_bf16(device):
+        return "fp32"
+    return precision
+
+
+def _quick_at_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and bf16_pays()
 
 
 def channels_last(module: Module) -> Module:
