@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from wye.bench import BENCHMARKS, profile, reference, speed
 from wye.bench.accelerator import Airbench
 from wye.bench.accuracy import BOUNDS, Reached, Trained
-from wye.bench.apart import carry_out_apart, carry_out_here, peak_memory
+from wye.bench.apart import carry_out_apart, carry_out_here, meet, peak_memory
 from wye.bench.benchmarks import find
 from wye.bench.document import Document, LeftOut, carry_out
 from wye.bench.faithful import Faithful, Pace
@@ -27,6 +27,7 @@ from wye.bench.limit import Limit
 from wye.bench.page import page
 from wye.bench.peak import Peak
 from wye.bench.result import Goal, Repeats, Result
+from wye.bench.seeds import Together
 from wye.bench.settings import LeftOutError, Scale, Settings
 from wye.bench.small import Small
 from wye.cli.app import app
@@ -68,7 +69,7 @@ KINDS: dict[str, type[Result]] = {
     "growth": Growth,
     "small": Small,
     "airbench": Airbench,
-    "seeds": Result,
+    "seeds": Together,
 }
 
 
@@ -93,6 +94,8 @@ def at_hand(few_shapes: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("runs.setup", "bench.reference", "bench.small", "bench.accelerator"):
         monkeypatch.setattr(f"wye.{module}.load", load)
     monkeypatch.setattr("wye.bench.growth.TIMES", (1, 4))
+    monkeypatch.setattr("wye.bench.seeds.cores", lambda: 2)
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
     monkeypatch.setattr("wye.bench.peak.MATRICES", {"cpu": (64,)})
     monkeypatch.setattr("wye.bench.peak.CONVOLUTIONS", ((8, 8),))
 
@@ -190,7 +193,7 @@ def test_every_benchmark_runs_in_a_tiny_form_or_says_why_not(name: str) -> None:
     try:
         result = find(name).measure(SETTINGS)
     except LeftOutError as error:
-        assert name in ("fast94", "airbench", "seeds")
+        assert name in ("fast94", "airbench")
         assert "\n" not in str(error)
         return
     assert_sound(result, KINDS[name])
@@ -273,6 +276,30 @@ def test_what_is_compared_is_measured_in_turn() -> None:
 
     SETTINGS.alternately({"a": lambda: measure("a"), "b": lambda: measure("b")}, repeats=3)
     assert order == ["a", "b"] * 3
+
+
+def test_seeds_at_once_begin_when_all_are_ready_and_are_told_their_share() -> None:
+    threads: dict[int, list[int]] = {}
+
+    def train(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        meet(**arguments["meeting"], patience=20)
+        count = arguments["meeting"]["count"]
+        assert len(list(Path(arguments["meeting"]["folder"]).iterdir())) == count
+        threads.setdefault(count, []).append(arguments["threads"])
+        return {"images_per_second": 300.0 if count == 1 else 200.0}
+
+    result = find("seeds").measure(replace(SETTINGS, carry_out=train))
+    assert isinstance(result, Together)
+    assert threads == {1: [2], 2: [1, 1]}
+    assert (result.together.median, result.times) == (400.0, 1.5)
+    assert not result.goals()
+    (goal,) = result.model_copy(update={"on_cuda": True, "seeds": 8}).goals()
+    assert goal.met
+
+
+def test_who_waits_alone_gives_up(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="fewer than 2 processes"):
+        meet(str(tmp_path), 2, patience=0.05)
 
 
 def test_goals_are_met_at_their_bounds_and_not_beyond() -> None:
@@ -373,12 +400,12 @@ def test_what_this_machine_lacks_is_left_out_in_one_line() -> None:
     def refuse(task: str, arguments: Any) -> dict[str, Any]:
         raise MachineError("out of luck")
 
-    document = carry_out(["peak", "seeds", "growth"], replace(SETTINGS, carry_out=refuse))
+    document = carry_out(["peak", "airbench", "growth"], replace(SETTINGS, carry_out=refuse))
     assert not document.results
     assert {each.name: each.reason for each in document.left_out} == {
         "peak": "out of luck",
         "growth": "out of luck",
-        "seeds": "there is no CUDA GPU here",
+        "airbench": "there is no CUDA GPU here",
     }
 
 
@@ -460,7 +487,7 @@ def test_the_command_prints_one_document_and_writes_the_page(
 ) -> None:
     monkeypatch.setattr("wye.bench.document.QUICK", TINY)
     out = tmp_path / "trial.md"
-    words = ["bench", "peak", "seeds", "--quick", "--device", "cpu", "--json", "--out", str(out)]
+    words = ["bench", "peak", "airbench", "--quick", "--device", "cpu", "--json", "--out", str(out)]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.exception
     document = json.loads(done.stdout)

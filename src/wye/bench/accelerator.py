@@ -1,4 +1,4 @@
-"""What takes a CUDA GPU: many seeds at once, and the airbench94 recipe in the same run."""
+"""What takes a CUDA GPU: the airbench94 recipe in the same run as our fast row."""
 
 from __future__ import annotations
 
@@ -120,22 +120,9 @@ def against_airbench(settings: Settings) -> Airbench:
     )
 
 
-def seeds_together(settings: Settings) -> Result:
-    """Eight seeds of v4 together against one; every training is of one seed yet."""
-    raise LeftOutError(
-        "this version trains one seed at a time" if settings.on_cuda else WITHOUT_GPU
-    )
-
-
 AIRBENCH = Benchmark(
     "Beside airbench94",
     f"`{FAST_ROW}` and the classifier of the package `airbench`, trained in turn on the same GPU,"
     " each in a process of its own after a warm-up. Its network has no decoder.",
     against_airbench,
-)
-
-SEEDS = Benchmark(
-    "Many seeds at once",
-    "Eight seeds of one row trained together, against one alone.",
-    seeds_together,
 )

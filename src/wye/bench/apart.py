@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,20 @@ def environment() -> dict[str, str]:
     source = str(Path(wye.__file__).parents[1])
     paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def meet(folder: str, count: int, patience: float = 600) -> None:
+    """Return once `count` processes have called this with the same, at first empty, folder.
+
+    Raises:
+        MachineError: the others didn't come in time, in seconds.
+    """
+    place, end = Path(folder), time.monotonic() + patience
+    (place / uuid.uuid4().hex).touch()
+    while sum(1 for _ in place.iterdir()) < count:
+        if time.monotonic() > end:
+            raise MachineError(f"fewer than {count} processes came to begin together")
+        time.sleep(0.01)
 
 
 def peak_memory() -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wye.bench import accelerator, accuracy, faithful, growth, limit, peak, small
+from wye.bench import accelerator, accuracy, faithful, growth, limit, peak, seeds, small
 from wye.bench.settings import Benchmark
 from wye.registry import Registry
 
@@ -16,7 +16,7 @@ BENCHMARKS.register("limit")(limit.BENCHMARK)
 BENCHMARKS.register("growth")(growth.BENCHMARK)
 BENCHMARKS.register("small")(small.BENCHMARK)
 BENCHMARKS.register("airbench")(accelerator.AIRBENCH)
-BENCHMARKS.register("seeds")(accelerator.SEEDS)
+BENCHMARKS.register("seeds")(seeds.BENCHMARK)
 
 
 def find(name: str) -> Benchmark:

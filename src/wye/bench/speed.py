@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from wye.bench.apart import TASKS, peak_memory
+from wye.bench.apart import TASKS, meet, peak_memory
 from wye.machine import keep_freed_memory
 from wye.recipe.resolve import resolve
 from wye.recipe.schema import Phase, Recipe
@@ -107,18 +107,28 @@ def measure(
     steps: int,
     warm_up: int,
     phase: int = -1,
+    threads: int | None = None,
+    meeting: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train some steps of a phase and take the time.
+
+    Args:
+        threads: to compute with; as many as usual if not given.
+        meeting: what `meet` takes, where others begin at the same time.
 
     Returns:
         `images_per_second`; `step_seconds`; `multiply_adds` of the convolutions and matrix products
         of one step, forward, backward and in the optimiser; `setup_seconds`, mostly of reading the
         data; `peak_mb`.
     """
+    if threads is not None:
+        torch.set_num_threads(threads)
     begin = time.perf_counter()
     watch = Stopwatch(warm_up, steps, torch.device(device))
     trainer = trainer_of(target, overrides, phase, precision, device, warm_up + steps, watch)
     ready = time.perf_counter()
+    if meeting is not None:
+        meet(**meeting)
     for _ in trainer.epochs():
         pass
     peak = peak_memory()

@@ -35,7 +35,11 @@ def study(
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each row: seeds 0 to N-1.")] = 1,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that train side by side.", show_default="1"),
+        typer.Option(
+            min=1,
+            help="Processes that train side by side.",
+            show_default="1; on a GPU as many as small networks need to fill it",
+        ),
     ] = None,
     cluster: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786.")
@@ -99,8 +103,9 @@ def study(
                 run_on_cluster(board, cluster, runs, job, shared)
             elif not board.over:
                 from wye.series.local import run_here
+                from wye.series.side_by_side import workers_for
 
-                run_here(board, workers or 1, job)
+                run_here(board, workers or workers_for(board.left, device), job)
     except KeyboardInterrupt:
         print(f"wye: interrupted; everything can be resumed: {again}", file=sys.stderr)
         raise typer.Exit(130) from None

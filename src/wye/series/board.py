@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from wye.recipe.schema import Recipe
 from wye.series.plan import PlannedRun
 
 DEATHS = 3
@@ -104,7 +105,12 @@ class Board:
     @property
     def over(self) -> bool:
         """Whether every run has come to its end."""
-        return all(entry.status in ENDS for entry in self.entries.values())
+        return not self.left
+
+    @property
+    def left(self) -> list[Recipe]:
+        """What the runs that have not come to their end are of."""
+        return [entry.run.recipe for entry in self.entries.values() if entry.status not in ENDS]
 
     @property
     def counts(self) -> Counter[Status]:

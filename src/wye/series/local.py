@@ -12,6 +12,7 @@ from wye.series.board import Board
 from wye.series.job import Job, Message
 from wye.series.plan import PlannedRun
 from wye.series.process import THREADS, Inbox, WorkerProcess
+from wye.series.side_by_side import cuda_devices
 
 TICK = 1.0
 
@@ -30,7 +31,7 @@ def run_here(board: Board, workers: int, job_of: Callable[[PlannedRun], Job]) ->
     inbox: Inbox = SimpleQueue()
     places: list[WorkerProcess | None] = [None] * workers
     busy: dict[WorkerProcess, PlannedRun] = {}
-    devices = _cuda_devices()
+    devices = cuda_devices()
     asked = os.environ.get(THREADS[0], "")
     threads = int(asked) if asked.isdecimal() else max(1, cores() // workers)
     board.at_once = workers
@@ -86,9 +87,3 @@ def end(workers: list[WorkerProcess]) -> None:
         worker.ask_to_end()
     for worker in workers:
         worker.wait()
-
-
-def _cuda_devices() -> int:
-    import torch
-
-    return torch.cuda.device_count()
