@@ -1,17 +1,21 @@
-"""Symbols that see more than the features before them: Y and J, AP and US, and what S smooths."""
+"""Symbols that see more than the features before them: Y, PC, J, AP, US; and what S smooths."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.decomposition import PCA
 from torch import nn
 
 from wye.errors import UsageError
 from wye.network import build_network, describe
 from wye.network.stack import Stack
 from wye.notation import NotationError
+from wye.recipe.resolve import resolve
 from wye.recipe.schema import NetworkSettings
+from wye.runs.setup import Setup, set_up
 
 IMAGES = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -56,6 +60,52 @@ def test_a_join_without_a_side_path_points_at_itself() -> None:
     with pytest.raises(NotationError, match="no Y before it") as caught:
         network(encoder="C(4)", classifier="C(4) > J > L'(classes)")
     assert caught.value.position == len("C(4) > ")
+
+
+def components(per_class: int = 40, **lines: str) -> Setup:
+    encoder = "PC(7) > C(5) > G > J"
+    settings = {"encoder": encoder, "decoder": "L'(values) > R(image)", **lines}
+    data = {"name": "shapes", "per_class": per_class, "normalize": "dataset"}
+    return set_up(resolve("joint/v2", {"data": data, "network": settings}))
+
+
+def test_principal_components_are_those_of_the_training_images() -> None:
+    setup = components()
+    network, data = setup.network, setup.data
+    pixels = data.train.pixels[:].flatten(1).float() / 255
+    expected = PCA(7, whiten=True, svd_solver="full").fit(pixels.numpy())
+    test = data.test.pixels[:50]
+    with torch.inference_mode():
+        codes = network.encoder(data.inputs.apply(test))[:, 5:].numpy()
+    wanted = expected.transform(test.flatten(1).float().numpy() / 255)
+    signs = np.sign((codes * wanted).sum(0))
+    np.testing.assert_allclose(codes * signs, wanted, atol=2e-3)
+    assert not any(name.startswith("layers.0") for name, _ in network.encoder.named_parameters())
+
+
+def test_principal_components_see_a_smaller_image_at_their_own_size() -> None:
+    network = components().network.eval()
+    small = torch.rand(2, 3, 20, 20)
+    large = F.interpolate(small, (32, 32), mode="bilinear", antialias=True)
+    codes = [network.encoder(images)[:, 5:] for images in (small, large)]
+    torch.testing.assert_close(*codes)
+
+
+def test_principal_components_go_beside_features_that_are_images() -> None:
+    network = components(encoder="PC(7) > C(5) > J", decoder="L'(values) > R(image)").network
+    latent = network.encoder(torch.rand(2, 3, 32, 32))
+    assert latent.shape == (2, 12, 16, 16)
+    assert torch.equal(latent[:, 5:], latent[:, 5:, :1, :1].expand(-1, -1, 16, 16))
+
+
+def test_principal_components_are_of_images_and_need_enough_of_them() -> None:
+    for lines in ({"encoder": "C(4) > PC(3) > J"}, {"encoder": "C'(4)", "decoder": "PC(3) > C'(3)"}):
+        with pytest.raises(NotationError, match="PC is of the images, so it comes first"):
+            network(**{"decoder": "none", **lines})
+    with pytest.raises(NotationError, match="at least 193 values"):
+        network(encoder="PC(193) > C(4) > J")
+    with pytest.raises(UsageError, match=r"PC\(600\) needs as many training images"):
+        components(encoder="PC(600) > C(4) > G > J")
 
 
 def test_each_branch_joins_by_itself() -> None:

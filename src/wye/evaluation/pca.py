@@ -45,6 +45,10 @@ class Pca:
         """The first `components` of them."""
         return Pca(self.mean, self.basis[:, :components])
 
+    def codes(self, pixels: Pixels) -> Tensor:
+        """Coordinates along the components, of uint8 `(N, C, H, W)`: float32 `(N, d)`."""
+        return torch.cat([(_unit(part) - self.mean) @ self.basis for part in _parts(pixels)])
+
     def reconstruct(self, pixels: Tensor) -> Tensor:
         """The orthogonal projection of uint8 `(N, C, H, W)`: float32 `(N, D)`, not clamped."""
         centred = _unit(pixels).sub_(self.mean)

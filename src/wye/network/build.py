@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from wye.errors import UsageError
+from wye.network.components import Components
 from wye.network.mirror import mirror
 from wye.network.route import Route
 from wye.network.stack import Stack
@@ -123,8 +124,18 @@ def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Net
             why = "one a class" if outputs == classes else "by network.outputs"
             raise _misfit("classifier", classifier, f"{outputs} values, {why}")
     network = Network(encoder, decoder, classifier)
+    _check_components(network)
     INITIALISERS[settings.init](network)
     return network
+
+
+def _check_components(network: Network) -> None:
+    for name, part in network.parts.items():
+        for index, (call, layer) in enumerate(zip(part.calls, part.layers, strict=True)):
+            if isinstance(layer, Components) and (name, index) != ("encoder", 0):
+                raise call.error("PC is of the images, so it comes first in the encoder").at(
+                    f"network.{name}"
+                )
 
 
 def _part(name: str, text: str, inputs: Shape, route: Route | None = None) -> Stack:

@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from wye.network.components import Components
 from wye.network.layers import (
     ACTIVATIONS,
     Dropout,
@@ -207,9 +208,15 @@ def side_path(inputs: Shape, n: Count, k: Kernel = 3, s: Factor = 1) -> nn.Modul
     return SidePath(nn.Sequential(_convolution(inputs, n, k, s, None, "no", "relu", True)))
 
 
+@SYMBOLS.register("PC")
+def components(inputs: Shape, n: Count) -> nn.Module:
+    """The training images' first n principal components, kept for the next J; the image passes."""
+    return Components(inputs, n)
+
+
 @SYMBOLS.register("J")
 def join(inputs: Shape) -> nn.Module:
-    """The features, and behind them what the last Y kept, pooled to their size."""
+    """The features, and behind them what the last Y or PC kept, pooled to their size."""
     return Join()
 
 

@@ -11,7 +11,9 @@ from wye.data.batches import training_batches
 from wye.data.prepare import Prepared, prepare
 from wye.data.sources import load
 from wye.errors import UsageError
+from wye.evaluation.pca import fit_pca
 from wye.network.build import Network, build_network
+from wye.network.components import Components
 from wye.network.ranges import check_range
 from wye.network.weights import load_weights
 from wye.network.whitening import initialise_whitening
@@ -21,6 +23,7 @@ from wye.training.features import FeatureTerm, build_features
 from wye.training.freezing import freeze
 
 WHITENING_IMAGES = 2000
+COMPONENT_IMAGES = 20_000
 
 logger = logging.getLogger("wye")
 
@@ -60,6 +63,7 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
     initialise_whitening(
         network.encoder.layers, data.inputs.apply(data.train.pixels[:WHITENING_IMAGES])
     )
+    _initialise_components(network, data)
     if recipe.network.range_check:
         check_range(network, data.target_range)
     if (shift := recipe.evaluation.shifted_views) >= min(data.shape[1:]):
@@ -82,6 +86,23 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
         _rehearse(setup, phase)
     freeze(network, ())
     return setup
+
+
+def _initialise_components(network: Network, data: Prepared) -> None:
+    """Give `PC` at the head of the encoder the components of the training images."""
+    layer = network.encoder.layers[0]
+    if not isinstance(layer, Components):
+        return
+    pixels = data.train.pixels[:COMPONENT_IMAGES]
+    if tuple(pixels.shape[1:]) != layer.shape or len(pixels) < layer.count:
+        raise UsageError(
+            f"network.encoder: PC({layer.count}) needs as many training images, of the size that"
+            f" the network sees; these are {len(pixels)} of {tuple(pixels.shape[2:])}"
+        )
+    pca = fit_pca(pixels, layer.count)
+    deviations = pca.codes(pixels).std(0)
+    inputs = data.inputs
+    layer.initialise(pca.mean, pca.basis, deviations, inputs.mean, inputs.deviation)
 
 
 def _warn(setup: Setup) -> None:

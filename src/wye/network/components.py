@@ -1,0 +1,69 @@
+"""Principal components of whole images, as values that go beside the features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wye.network.route import Route, Routed
+
+
+class Components(Routed):
+    """Keeps the first `count` principal components of each image for the next `Join`.
+
+    Over the training images each has mean 0 and variance 1, so that a linear layer behind them
+    learns the best linear decoder in a few hundred steps, and what is not linear from there. An
+    image of another size than `shape` is resized first. The features pass unchanged.
+
+    Args:
+        shape: `(C, H, W)` of the images that the components are of.
+        count: how many.
+
+    Raises:
+        ValueError: more components than values, or no image.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, shape: tuple[int, ...], count: int) -> None:
+        super().__init__()
+        values = math.prod(shape)
+        if len(shape) != 3 or count > values:
+            raise ValueError(f"it needs an image (C, H, W) of at least {count} values")
+        self.shape, self.count = shape, count
+        # Buffers, not parameters: no phase may set them free, no L2 term may shrink them.
+        self.register_buffer("weight", torch.zeros(count, values))
+        self.register_buffer("bias", torch.zeros(count))
+
+    def forward(self, inputs: Tensor, route: Route) -> Tensor:
+        images = inputs
+        if tuple(inputs.shape[2:]) != self.shape[1:]:
+            images = F.interpolate(inputs, self.shape[1:], mode="bilinear", antialias=True)
+        route.side = F.linear(images.flatten(1), self.weight, self.bias)[:, :, None, None]
+        return inputs
+
+    @torch.no_grad()
+    def initialise(
+        self, mean: Tensor, basis: Tensor, deviations: Tensor, shift: Tensor, scale: Tensor
+    ) -> None:
+        """Take the components of images in [0, 1].
+
+        Args:
+            mean: the mean image, `(D,)` with D = C*H*W.
+            basis: orthonormal columns `(D, count)`.
+            deviations: standard deviations along them, `(count,)`.
+            shift, scale: a pixel is the layer's input times `scale` plus `shift`, `(C, 1, 1)` each.
+        """
+        spread = scale.expand(self.shape).flatten()
+        offset = shift.expand(self.shape).flatten() - mean
+        rows = basis.T / deviations.clamp_min(1e-6)[:, None]
+        self.weight.copy_(rows * spread)
+        self.bias.copy_(rows @ offset)
+
+    def extra_repr(self) -> str:
+        """The setting, as it is written."""
+        return f"{self.count}"
