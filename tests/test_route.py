@@ -98,14 +98,32 @@ def test_principal_components_go_beside_features_that_are_images() -> None:
     assert torch.equal(latent[:, 5:], latent[:, 5:, :1, :1].expand(-1, -1, 16, 16))
 
 
-def test_principal_components_are_of_images_and_need_enough_of_them() -> None:
-    for lines in ({"encoder": "C(4) > PC(3) > J"}, {"encoder": "C'(4)", "decoder": "PC(3) > C'(3)"}):
+def test_fewer_images_than_components_leave_the_others_0(caplog: pytest.LogCaptureFixture) -> None:
+    setup = components(per_class=3, encoder="PC(40) > C(5) > G > J")
+    images = len(setup.data.train)
+    assert images < 40
+    assert f"{images} training images" in caplog.text and "PC(40) are 0" in caplog.text
+    codes = setup.network.encoder(setup.data.inputs.apply(setup.data.train.pixels[:]))[:, 5:]
+    assert (codes[:, images:] == 0).all() and codes.isfinite().all()
+
+
+def test_principal_components_are_of_images_that_a_view_leaves_as_they_are() -> None:
+    data = {"name": "shapes", "per_class": 5, "view": "resize(16)", "augment": "resize(16)"}
+    network = {"encoder": "PC(4) > C(5) > G > J", "decoder": "none"}
+    recipe = resolve("joint/v2", {"data": data, "network": network, "loss": {"beta": 0}})
+    with pytest.raises(UsageError, match=r"as stored, 3x32x32; data\.view makes them 3x16x16"):
+        set_up(recipe)
+
+
+def test_principal_components_are_of_images() -> None:
+    for lines in (
+        {"encoder": "C(4) > PC(3) > J"},
+        {"encoder": "C'(4)", "decoder": "PC(3) > C'(3)"},
+    ):
         with pytest.raises(NotationError, match="PC is of the images, so it comes first"):
             network(**{"decoder": "none", **lines})
     with pytest.raises(NotationError, match="at least 193 values"):
         network(encoder="PC(193) > C(4) > J")
-    with pytest.raises(UsageError, match=r"PC\(600\) needs as many training images"):
-        components(encoder="PC(600) > C(4) > G > J")
 
 
 def test_each_branch_joins_by_itself() -> None:

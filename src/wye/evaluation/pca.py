@@ -55,7 +55,7 @@ class Pca:
         return (centred @ self.basis @ self.basis.T).add_(self.mean)
 
 
-def fit_pca(pixels: Pixels, components: int) -> Pca:
+def fit_pca(pixels: Pixels, components: int, exact: bool = True) -> Pca:
     """The principal components of images, the largest variance first.
 
     With N images of D values, the eigenvectors of the D x D covariance or, for fewer images than
@@ -67,6 +67,7 @@ def fit_pca(pixels: Pixels, components: int) -> Pca:
     Args:
         pixels: uint8 `(N, C, H, W)`.
         components: how many; at most min(N, C*H*W) are returned.
+        exact: false takes the iteration for few components of small images too, which is quicker.
 
     Raises:
         ValueError: no images, not uint8, or less than one component.
@@ -78,7 +79,8 @@ def fit_pca(pixels: Pixels, components: int) -> Pca:
     count, values = len(pixels), pixels[0].numel()
     sums = torch.stack([part.flatten(1).sum(0) for part in _parts(pixels)])
     mean = sums.sum(0).double() / (255 * count)
-    if min(count, values) > LARGEST_EXACT:
+    few = not exact and 4 * components < min(count, values)
+    if few or min(count, values) > LARGEST_EXACT:
         basis = _subspace(pixels, mean, components)
     elif count < values:
         basis = _from_inner_products(pixels, mean)

@@ -50,19 +50,19 @@ class Components(Routed):
     def initialise(
         self, mean: Tensor, basis: Tensor, deviations: Tensor, shift: Tensor, scale: Tensor
     ) -> None:
-        """Take the components of images in [0, 1].
+        """Take the components of images in [0, 1]; where there are fewer, the others are 0.
 
         Args:
             mean: the mean image, `(D,)` with D = C*H*W.
-            basis: orthonormal columns `(D, count)`.
-            deviations: standard deviations along them, `(count,)`.
+            basis: orthonormal columns `(D, d)`, d at most `count`.
+            deviations: standard deviations along them, `(d,)`.
             shift, scale: a pixel is the layer's input times `scale` plus `shift`, `(C, 1, 1)` each.
         """
         spread = scale.expand(self.shape).flatten()
         offset = shift.expand(self.shape).flatten() - mean
         rows = basis.T / deviations.clamp_min(1e-6)[:, None]
-        self.weight.copy_(rows * spread)
-        self.bias.copy_(rows @ offset)
+        self.weight[: len(rows)] = rows * spread
+        self.bias[: len(rows)] = rows @ offset
 
     def extra_repr(self) -> str:
         """The setting, as it is written."""

@@ -94,12 +94,17 @@ def _initialise_components(network: Network, data: Prepared) -> None:
     if not isinstance(layer, Components):
         return
     pixels = data.train.pixels[:COMPONENT_IMAGES]
-    if tuple(pixels.shape[1:]) != layer.shape or len(pixels) < layer.count:
+    if tuple(pixels.shape[1:]) != layer.shape:
+        seen, stored = ("x".join(map(str, shape)) for shape in (layer.shape, pixels.shape[1:]))
         raise UsageError(
-            f"network.encoder: PC({layer.count}) needs as many training images, of the size that"
-            f" the network sees; these are {len(pixels)} of {tuple(pixels.shape[2:])}"
+            f"network.encoder: PC is of the images as stored, {stored}; data.view makes them {seen}"
         )
-    pca = fit_pca(pixels, layer.count)
+    pca = fit_pca(pixels, layer.count, exact=False)
+    if (found := pca.basis.shape[1]) < layer.count:
+        logger.warning(
+            "%d training images have no more than %d components, so the others of PC(%d) are 0",
+            *(len(pixels), found, layer.count),
+        )
     deviations = pca.codes(pixels).std(0)
     inputs = data.inputs
     layer.initialise(pca.mean, pca.basis, deviations, inputs.mean, inputs.deviation)
