@@ -409,6 +409,16 @@ def test_what_this_machine_lacks_is_left_out_in_one_line() -> None:
     }
 
 
+def test_what_is_measured_is_kept_while_the_rest_is_still_to_come() -> None:
+    kept: list[str] = []
+    settings = replace(SETTINGS, precisions=("fp32", "bf16"))
+    carry_out(["peak", "airbench"], settings, keep=lambda document: kept.append(page(document)))
+    assert len(kept) == 2
+    assert "## The machine's peak" in kept[0] and "- `airbench`: not measured yet." in kept[0]
+    assert "- `airbench`: there is no CUDA GPU here." in kept[1]
+    assert all("    wye bench peak airbench --out" in text for text in kept)
+
+
 def test_a_processor_that_is_slow_at_bf16_is_said_to_be() -> None:
     document = carry_out(["peak"], SETTINGS)
     assert list(document.results) == ["peak"]

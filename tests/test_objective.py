@@ -60,6 +60,7 @@ def test_a_side_path_reaches_the_classifier_of_the_labelled_images() -> None:
     [
         ("mse", lambda a, b: (a - b).square().mean()),
         ("mae", lambda a, b: (a - b).abs().mean()),
+        ("log_mse", lambda a, b: ((a - b).square().mean((1, 2, 3)) + 1e-6).log().mean()),
         ("bce", lambda a, b: -(b * a.log() + (1 - b) * (1 - a).log()).mean()),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -39,6 +39,7 @@ class Document(BaseModel):
     Attributes:
         machine: where it was measured.
         date: when it began, in UTC.
+        names: of the benchmarks that were asked for; none if all were.
         quick: whether it was a short trial, whose figures mean little.
         load: the system's load averages (over 1, 5 and 15 minutes) when it began and when it
             ended; None where the system tells none. What it does itself is part of the second.
@@ -50,6 +51,7 @@ class Document(BaseModel):
     machine: dict[str, Any]
     versions: dict[str, Any]
     date: str
+    names: tuple[str, ...] = ()
     repeats: int
     quick: bool
     data: str
@@ -85,43 +87,58 @@ def settings_for(
     )
 
 
-def carry_out(names: Iterable[str], settings: Settings, quick: bool = False) -> Document:
+def carry_out(
+    names: Iterable[str],
+    settings: Settings,
+    quick: bool = False,
+    keep: Callable[[Document], None] = lambda document: None,
+) -> Document:
     """Carry out the benchmarks of these names in turn; all of them if there are none.
 
     One that cannot be carried out here is left out with a line that says why, and so is one that
     the machine refuses.
 
+    Args:
+        keep: given what there is after each benchmark, so that one that is stopped within the hour
+            that all of them take loses little.
+
     Raises:
         UsageError: no benchmark is called so.
     """
-    chosen: dict[str, Benchmark] = {name: find(name) for name in names}
+    asked = list(names)
+    chosen: dict[str, Benchmark] = {name: find(name) for name in asked} or dict(BENCHMARKS)
     begin, load = time.perf_counter(), _load()
     place = environment(torch.device(settings.device), settings.precisions[-1], "")
-    results: dict[str, Result] = {}
-    left_out: list[LeftOut] = []
-    for name, benchmark in (chosen or dict(BENCHMARKS)).items():
-        logger.info("%s …", name)
-        start = time.perf_counter()
-        try:
-            result = results[name] = benchmark.measure(settings)
-        except (LeftOutError, MachineError) as error:
-            left_out.append(LeftOut(name=name, reason=str(error)))
-            logger.info("%s: left out: %s", name, error)
-            continue
-        left_out += [LeftOut(name=name, reason=line) for line in result.missing]
-        logger.info("%s: %.0f s", name, time.perf_counter() - start)
-    return Document(
+    document = Document(
         machine={key: place[key] for key in MACHINE},
         versions={key: place[key] for key in VERSIONS},
         date=place["started"],
+        names=tuple(asked),
         repeats=settings.repeats,
         quick=quick,
         data=settings.data,
-        load={"start": load, "end": _load()},
-        seconds=time.perf_counter() - begin,
-        results=results,
-        left_out=left_out,
+        load={"start": load, "end": load},
+        seconds=0.0,
+        results={},
+        left_out=[LeftOut(name=name, reason="not measured yet") for name in chosen],
     )
+    for name, benchmark in chosen.items():
+        logger.info("%s …", name)
+        start = time.perf_counter()
+        document.left_out = [each for each in document.left_out if each.name != name]
+        try:
+            result = document.results[name] = benchmark.measure(settings)
+            missing: Iterable[str] = result.missing
+        except (LeftOutError, MachineError) as error:
+            missing = (str(error),)
+            logger.info("%s: left out: %s", name, error)
+        else:
+            logger.info("%s: %.0f s", name, time.perf_counter() - start)
+        document.left_out += [LeftOut(name=name, reason=line) for line in missing]
+        document.load["end"] = _load()
+        document.seconds = time.perf_counter() - begin
+        keep(document)
+    return document
 
 
 def _load() -> tuple[float, ...] | None:

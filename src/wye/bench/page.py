@@ -38,7 +38,7 @@ def _head(document: Document) -> list[str]:
     known = [f"{name} {version}" for name, version in versions.items() if version]
     blocks = [
         "Written by this command, from one run of it; no figure is typed by hand:",
-        "    wye bench --out docs/performance.md",
+        f"    {' '.join(['wye bench', *document.names])} --out docs/performance.md",
         f"- Machine: {place}; {machine['platform']}.",
         f"- Versions: {', '.join(known)}.",
         f"- Begun {document.date}, done in {number(document.seconds / 60)} minutes."

@@ -57,11 +57,13 @@ def bench(
         )
     if out is not None and not out.absolute().parent.is_dir():
         raise UsageError(f"--out {str(out)!r}: there is no folder {out.parent}")
-    document = carry_out(
-        names or [], settings_for(choose_device(device), repeats, seeds, quick), quick
-    )
-    if out is not None:
-        write_atomically(out, page(document).encode())
+
+    def keep(document: Document) -> None:
+        if out is not None:
+            write_atomically(out, page(document).encode())
+
+    settings = settings_for(choose_device(device), repeats, seeds, quick)
+    document = carry_out(names or [], settings, quick, keep)
     if json:
         print_json(document.as_json())
         return

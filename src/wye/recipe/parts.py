@@ -136,8 +136,9 @@ class LossSettings(Settings):
     """Jigsaw: squared error of the image rebuilt from its shuffled tiles."""
     phi: NonNegative = 0.0
     """Features: what a pretrained network sees in the image and in its reconstruction."""
-    error: Literal["mse", "mae", "bce"] = "mse"
-    """Reconstruction error: squared, absolute, or binary cross-entropy (a target in [0, 1])."""
+    error: Literal["mse", "mae", "bce", "log_mse"] = "mse"
+    """Reconstruction error: squared, absolute, binary cross-entropy (a target in [0, 1]), or the
+    logarithm of each image's squared error, which is what the mean PSNR measures."""
     jigsaw_grid: Annotated[int, Field(ge=2, le=64), WHOLE] = 4
     """Tiles a side of the jigsaw; it must divide the image."""
     features: FeatureSettings = Field(default_factory=FeatureSettings)

@@ -10,10 +10,21 @@ from torch import Tensor, nn
 
 from wye.errors import UsageError
 
+FLAWLESS = 1e-6
+"""Added to an image's squared error before its logarithm, which has no bound below."""
+
+
+def log_mse(reconstructed: Tensor, target: Tensor) -> Tensor:
+    """Mean over images of the natural logarithm of each one's mean squared error."""
+    errors = (reconstructed - target).square().flatten(1).mean(1)
+    return (errors + FLAWLESS).log().mean()
+
+
 ERRORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": F.mse_loss,
     "mae": F.l1_loss,
     "bce": F.binary_cross_entropy,
+    "log_mse": log_mse,
 }
 
 
@@ -42,7 +53,8 @@ def reconstruction(reconstructed: Tensor, target: Tensor, error: str = "mse") ->
     Args:
         reconstructed: within [0, 1] for bce.
         target: within [0, 1] for bce.
-        error: `mse` squared, `mae` absolute, `bce` binary cross-entropy in nats.
+        error: `mse` squared, `mae` absolute, `bce` binary cross-entropy in nats, `log_mse` the
+            logarithm of each image's squared error, which the mean PSNR falls with.
     """
     return ERRORS[error](reconstructed.float(), target)
 
