@@ -40,6 +40,8 @@ EXAMPLES = {
     "Y": "Y(4) > C(6) > J",
     "J": "Y(4, s=2) > C(6) > G > J",
     "PC": "PC(5) > C(6) > G > J",
+    "PC'": "Y(4) > F > PC'(5, 3x8x8) > J",
+    "RB": "RB(6, k=5, act=gelu)",
     "PS": "PU(2) > PS(2)",
     "PU": "PU(4)",
     "D": "D(0.3)",
@@ -273,6 +275,19 @@ def test_whitened_patches_are_uncorrelated_with_unit_variance() -> None:
     torch.testing.assert_close(moments[:10, :10], torch.eye(10).double(), atol=0.05, rtol=0)
     with pytest.raises(NotationError, match="n must be even"):
         Stack("W(97)", (3, 16, 16))
+
+
+def test_a_residual_block_begins_as_the_identity_and_adds_what_it_learns() -> None:
+    images = torch.rand(2, 3, 8, 8)
+    stack = Stack("RB(6, k=5)", (3, 8, 8))
+    assert torch.equal(stack(images), images)
+    (block,) = stack.layers
+    there, _, back = block.path
+    with torch.no_grad():
+        block.gate.fill_(0.5)
+    hidden = F.relu(F.conv2d(images, there.weight, there.bias, padding=2))
+    change = F.conv2d(hidden, back.weight, back.bias, padding=2)
+    torch.testing.assert_close(stack(images), images + change / 2)
 
 
 def test_output_ranges_hold_for_extreme_inputs() -> None:

@@ -62,10 +62,10 @@ def test_a_join_without_a_side_path_points_at_itself() -> None:
     assert caught.value.position == len("C(4) > ")
 
 
-def components(per_class: int = 40, **lines: str) -> Setup:
+def components(target: str = "normalized", per_class: int = 40, **lines: str) -> Setup:
     encoder = "PC(7) > C(5) > G > J"
     settings = {"encoder": encoder, "decoder": "L'(values) > R(image)", **lines}
-    data = {"name": "shapes", "per_class": per_class, "normalize": "dataset"}
+    data = {"name": "shapes", "per_class": per_class, "normalize": "dataset", "target": target}
     return set_up(resolve("joint/v2", {"data": data, "network": settings}))
 
 
@@ -81,6 +81,22 @@ def test_principal_components_are_those_of_the_training_images() -> None:
     signs = np.sign((codes * wanted).sum(0))
     np.testing.assert_allclose(codes * signs, wanted, atol=2e-3)
     assert not any(name.startswith("layers.0") for name, _ in network.encoder.named_parameters())
+
+
+@pytest.mark.parametrize("target", ["normalized", "unit"])
+def test_a_decoder_of_components_begins_where_pca_ends(target: str) -> None:
+    setup = components(target, decoder="PC'(7, image)")
+    network, data = setup.network.eval(), setup.data
+    train, test = (
+        images.pixels[:].flatten(1).float().numpy() / 255 for images in (data.train, data.test)
+    )
+    expected = PCA(7, svd_solver="full").fit(train)
+    wanted = expected.inverse_transform(expected.transform(test))
+    rebuilt = network(data.inputs.apply(data.test.pixels[:])).reconstruction
+    pixels = rebuilt * data.targets.deviation + data.targets.mean
+    np.testing.assert_allclose(pixels.detach().flatten(1).numpy(), wanted, atol=2e-3)
+    # What is learned from there on: a linear layer from the five values before.
+    assert [p.shape for p in network.decoder.parameters()] == [(3072, 5)]
 
 
 def test_principal_components_see_a_smaller_image_at_their_own_size() -> None:
@@ -115,15 +131,25 @@ def test_principal_components_are_of_images_that_a_view_leaves_as_they_are() -> 
         set_up(recipe)
 
 
-def test_principal_components_are_of_images() -> None:
-    for lines in (
-        {"encoder": "C(4) > PC(3) > J"},
-        {"encoder": "C'(4)", "decoder": "PC(3) > C'(3)"},
-    ):
-        with pytest.raises(NotationError, match="PC is of the images, so it comes first"):
-            network(**{"decoder": "none", **lines})
-    with pytest.raises(NotationError, match="at least 193 values"):
-        network(encoder="PC(193) > C(4) > J")
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "problem"),
+    [
+        ("C(4) > PC(3) > J", "none", "PC is of the images, so it comes first in the encoder"),
+        ("C'(4)", "PC(3) > C'(3)", "PC is of the images"),
+        ("PC(193) > C(4) > J", "none", "at least 193 values"),
+        ("PC(3) > C(4) > G > J", "PC'(4, image)", r"behind an encoder PC\(4\) > ... > J"),
+        ("C(4) > G", "PC'(4, image)", "PC' comes first in the decoder"),
+        ("PC(4) > C(4) > G > J", "L'(8) > PC'(4, image)", "PC' comes first in the decoder"),
+        ("PC(4) > C(4) > G > J > L'(9)", "PC'(4, image)", "ends in J, so that PC's values come"),
+        ("PC(4) > C(4) > J", "PC'(4, image)", "needs flat values"),
+        ("C(4) > G", "PC'(5, image)", "5 components cannot be among 4 values"),
+    ],
+)
+def test_components_stand_where_something_fills_them(
+    encoder: str, decoder: str, problem: str
+) -> None:
+    with pytest.raises(NotationError, match=problem):
+        network(encoder=encoder, decoder=decoder)
 
 
 def test_each_branch_joins_by_itself() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from wye.errors import UsageError
-from wye.network.components import Components
+from wye.network.components import Components, ImageOfComponents
 from wye.network.mirror import mirror
 from wye.network.route import Route
 from wye.network.stack import Stack
@@ -130,12 +130,24 @@ def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Net
 
 
 def _check_components(network: Network) -> None:
+    """Refuse components that nothing would ever fill, or fill with others than they are read as."""
+    head = network.encoder.layers[0]
     for name, part in network.parts.items():
         for index, (call, layer) in enumerate(zip(part.calls, part.layers, strict=True)):
+            problem = ""
             if isinstance(layer, Components) and (name, index) != ("encoder", 0):
-                raise call.error("PC is of the images, so it comes first in the encoder").at(
-                    f"network.{name}"
-                )
+                problem = "PC is of the images, so it comes first in the encoder"
+            elif isinstance(layer, ImageOfComponents):
+                known = head.count if isinstance(head, Components) else 0
+                if (name, index) != ("decoder", 0) or known != layer.count:
+                    problem = (
+                        "PC' comes first in the decoder, behind an encoder"
+                        f" PC({layer.count}) > ... > J"
+                    )
+                elif network.encoder.calls[-1].symbol.name != "J":
+                    problem = "PC' needs an encoder that ends in J, so that PC's values come last"
+            if problem:
+                raise call.error(problem).at(f"network.{name}")
 
 
 def _part(name: str, text: str, inputs: Shape, route: Route | None = None) -> Stack:

@@ -1,4 +1,4 @@
-"""Principal components of whole images, as values that go beside the features."""
+"""Principal components of whole images: from the image to values, and back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from wye.network.route import Route, Routed
 
@@ -67,3 +67,53 @@ class Components(Routed):
     def extra_repr(self) -> str:
         """The setting, as it is written."""
         return f"{self.count}"
+
+
+class ImageOfComponents(nn.Module):
+    """The image `(N, *shape)` that the last `count` of `(N, values)` give as `Components`.
+
+    That is PCA's, and it is fixed; what a linear layer makes of the values before them is added,
+    and begins at nothing.
+
+    Raises:
+        ValueError: fewer values than components, or more components than the image has values.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, values: int, count: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape, self.count = shape, count
+        size = math.prod(shape)
+        if count > min(values, size):
+            raise ValueError(f"{count} components cannot be among {min(values, size)} values")
+        self.register_buffer("weight", torch.zeros(size, count))
+        self.register_buffer("bias", torch.zeros(size))
+        self.others = nn.Linear(values - count, size, bias=False) if values > count else None
+        if self.others is not None:
+            nn.init.zeros_(self.others.weight)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        image = F.linear(latent[:, -self.count :], self.weight, self.bias)
+        if self.others is not None:
+            image = image + self.others(latent[:, : -self.count])
+        return image.view(-1, *self.shape)
+
+    @torch.no_grad()
+    def initialise(
+        self, mean: Tensor, basis: Tensor, deviations: Tensor, shift: Tensor, scale: Tensor
+    ) -> None:
+        """Take the components of images in [0, 1]; see `Components.initialise`.
+
+        Args:
+            shift, scale: a pixel is what this gives times `scale` plus `shift`, `(C, 1, 1)` each.
+        """
+        spread = scale.expand(self.shape).flatten()
+        offset = shift.expand(self.shape).flatten()
+        self.weight[:, : len(deviations)] = basis * deviations / spread[:, None]
+        self.bias.copy_((mean - offset) / spread)
+
+    def extra_repr(self) -> str:
+        """The settings, as they are written."""
+        return f"{self.count}, {'x'.join(map(str, self.shape))}"

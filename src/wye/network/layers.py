@@ -70,6 +70,23 @@ class Scale(nn.Module):
         return inputs * self.factor
 
 
+class Residual(nn.Module):
+    """The features plus what `path` makes of them, times a learned number that begins at 0.
+
+    So a deep network begins as the identity, whatever the initial weights (ReZero, Bachlechner et
+    al., 2020, arXiv 2003.04887).
+    """
+
+    def __init__(self, path: nn.Module) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.path = path
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        change: Tensor = self.gate * self.path(inputs)
+        return inputs + change
+
+
 class Flatten(nn.Module):
     """`(N, ...)` to `(N, K)` in C, H, W order whatever the memory format."""
 

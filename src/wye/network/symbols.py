@@ -16,12 +16,12 @@ from pydantic import Field
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from wye.network.components import Components
 from wye.network.layers import (
     ACTIVATIONS,
     Dropout,
     Flatten,
     Join,
+    Residual,
     Scale,
     SidePath,
 )
@@ -208,16 +208,19 @@ def side_path(inputs: Shape, n: Count, k: Kernel = 3, s: Factor = 1) -> nn.Modul
     return SidePath(nn.Sequential(_convolution(inputs, n, k, s, None, "no", "relu", True)))
 
 
-@SYMBOLS.register("PC")
-def components(inputs: Shape, n: Count) -> nn.Module:
-    """The training images' first n principal components, kept for the next J; the image passes."""
-    return Components(inputs, n)
-
-
 @SYMBOLS.register("J")
 def join(inputs: Shape) -> nn.Module:
     """The features, and behind them what the last Y or PC kept, pooled to their size."""
     return Join()
+
+
+@SYMBOLS.register("RB")
+def residual_block(inputs: Shape, n: Count, k: Kernel = 3, act: Activation = "relu") -> nn.Module:
+    """The features, and what C'(n) and a convolution back make of them, times a learned number."""
+    channels = image_channels(inputs)
+    there = _convolution(inputs, n, k, 1, None, "no", act, True)
+    back = nn.Conv2d(n, channels, k, padding=k // 2)
+    return Residual(nn.Sequential(OrderedDict(**there, back=back)))
 
 
 @SYMBOLS.register("D")

@@ -21,6 +21,9 @@ def _shape(written: object) -> object:
     return written
 
 
+Sizes = Annotated[tuple[Count, ...], BeforeValidator(_shape)]
+
+
 @SYMBOLS.register("P")
 def pool(inputs: Shape, by: Factor = 2, kind: Pool = "max") -> nn.Module:
     """Pooling by a factor."""
@@ -88,7 +91,7 @@ def flatten(inputs: Shape) -> nn.Module:
 @SYMBOLS.register("R")
 def reshape(
     inputs: Shape,
-    shape: Annotated[tuple[Count, ...], BeforeValidator(_shape)],
+    shape: Sizes,
 ) -> nn.Module:
     """Reshaping, for instance R(64x4x4)."""
     if math.prod(shape) != math.prod(inputs):

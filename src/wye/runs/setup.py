@@ -13,7 +13,7 @@ from wye.data.sources import load
 from wye.errors import UsageError
 from wye.evaluation.pca import fit_pca
 from wye.network.build import Network, build_network
-from wye.network.components import Components
+from wye.network.components import Components, ImageOfComponents
 from wye.network.ranges import check_range
 from wye.network.weights import load_weights
 from wye.network.whitening import initialise_whitening
@@ -89,7 +89,7 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
 
 
 def _initialise_components(network: Network, data: Prepared) -> None:
-    """Give `PC` at the head of the encoder the components of the training images."""
+    """Give `PC` and `PC'` at the heads of the parts the components of the training images."""
     layer = network.encoder.layers[0]
     if not isinstance(layer, Components):
         return
@@ -105,9 +105,11 @@ def _initialise_components(network: Network, data: Prepared) -> None:
             "%d training images have no more than %d components, so the others of PC(%d) are 0",
             *(len(pixels), found, layer.count),
         )
-    deviations = pca.codes(pixels).std(0)
-    inputs = data.inputs
-    layer.initialise(pca.mean, pca.basis, deviations, inputs.mean, inputs.deviation)
+    found_of = (pca.mean, pca.basis, pca.codes(pixels).std(0))
+    layer.initialise(*found_of, data.inputs.mean, data.inputs.deviation)
+    back = network.decoder.layers[0] if network.decoder is not None else None
+    if isinstance(back, ImageOfComponents):
+        back.initialise(*found_of, data.targets.mean, data.targets.deviation)
 
 
 def _warn(setup: Setup) -> None:
