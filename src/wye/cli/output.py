@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +17,10 @@ from wye.metrics import METRICS, figures, metric, ordered
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
     from wye.runs.folder import Run
+
+_GAP = "   "
+_LEAST = 8
+"""Columns of a terminal that a column of a table is not narrowed below."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
@@ -62,30 +69,42 @@ def shown_metrics(figures: Iterable[str]) -> list[str]:
 def print_table(
     columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], title: str | None = None
 ) -> None:
-    """A table on standard output.
+    """A table on standard output; on a terminal that is too narrow its cells are folded.
+
+    Written here because rich takes a quarter of a second for the 500 lines of `wye list`.
 
     Args:
         columns: heading and `left` or `right` of each.
         rows: the cells.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading, justify in columns:
-        table.add_column(heading, justify="right" if justify == "right" else "left")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    # In a file or a pipe there is no edge of a window to fold the cells at.
-    console = Console() if sys.stdout.isatty() else Console(width=200)
-    with console.capture() as captured:
-        console.print(table)
-    lines = [line.rstrip() for line in captured.get().splitlines()]
-    if title:  # rich would fold it at the table's width
+    lines = [[heading for heading, _ in columns], *map(list, rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    if sys.stdout.isatty():
+        _narrow(widths, shutil.get_terminal_size().columns - len(_GAP) * len(widths))
+    if title:
         print(title)
-    print("\n".join(line for line in lines if line))
+    for index, cells in enumerate(lines):
+        folded = [_folded(cell, width) for cell, width in zip(cells, widths, strict=True)]
+        for parts in zip_longest(*folded, fillvalue=""):
+            padded = []
+            for part, width, (_, side) in zip(parts, widths, columns, strict=True):
+                space = " " * (width - cell_len(part))
+                padded.append(space + part if side == "right" else part + space)
+            print(f" {_GAP.join(padded)}".rstrip())
+        if index == 0:
+            print(f" {'─' * (sum(widths) + len(_GAP) * (len(widths) - 1))}")
+
+
+def _narrow(widths: list[int], room: int) -> None:
+    """Take from the widest columns until all of them fit, but no column below `_LEAST`."""
+    while sum(widths) > room and max(widths) > _LEAST:
+        widths[widths.index(max(widths))] -= 1
+
+
+def _folded(cell: str, width: int) -> list[str]:
+    return textwrap.wrap(cell, width) if len(cell) > width else [cell]
 
 
 def print_result(run: Run) -> None:

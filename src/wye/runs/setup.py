@@ -44,7 +44,8 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
 
     Args:
         weighted: give backbones, and the network of the feature term, the weights that the recipe
-            names; not needed where weights of a run follow.
+            names, and the network the images' principal components; not needed where weights of a
+            run follow.
 
     Raises:
         WyeError: the recipe cannot be carried out, or its data cannot be had.
@@ -63,7 +64,8 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
     initialise_whitening(
         network.encoder.layers, data.inputs.apply(data.train.pixels[:WHITENING_IMAGES])
     )
-    _initialise_components(network, data)
+    if weighted:
+        _initialise_components(network, data)
     if recipe.network.range_check:
         check_range(network, data.target_range)
     if (shift := recipe.evaluation.shifted_views) >= min(data.shape[1:]):
@@ -105,7 +107,8 @@ def _initialise_components(network: Network, data: Prepared) -> None:
             "%d training images have no more than %d components, so the others of PC(%d) are 0",
             *(len(pixels), found, layer.count),
         )
-    found_of = (pca.mean, pca.basis, pca.codes(pixels).std(0))
+    deviations = pca.codes(pixels).std(0).nan_to_num()  # a single image has none
+    found_of = (pca.mean, pca.basis, deviations)
     layer.initialise(*found_of, data.inputs.mean, data.inputs.deviation)
     back = network.decoder.layers[0] if network.decoder is not None else None
     if isinstance(back, ImageOfComponents):
