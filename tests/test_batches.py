@@ -54,6 +54,25 @@ def test_a_last_batch_of_one_image_is_left_out(images: int, batch: int, steps: i
     assert steps_per_epoch(images, batch) == steps
 
 
+def test_alternate_flips_show_each_image_both_ways_in_any_two_epochs() -> None:
+    data = prepared(alternate_flip=True, augment="noise(0.1)", augmented_target=False)
+    mirrored = []
+    for number in (1, 2, 3):
+        stored = in_order(data, number)
+        seen = epoch(data, number)
+        kept, flipped = (
+            torch.tensor([torch.allclose(*pair) for pair in zip(seen.targets, way, strict=True)])
+            for way in (stored, stored.flip(3))
+        )
+        assert torch.equal(flipped, ~kept)
+        order = torch.randperm(len(data.train), generator=Streams(0).generator("order", number))
+        mirrored.append(torch.empty_like(flipped).index_copy_(0, order, flipped))
+        assert not torch.equal(seen.inputs, seen.targets)  # `augment` comes behind
+    assert torch.equal(mirrored[0], ~mirrored[1])
+    assert torch.equal(mirrored[0], mirrored[2])
+    assert 0.25 < mirrored[0].float().mean() < 0.75
+
+
 def test_the_target_is_augmented_unless_it_is_said_not_to_be() -> None:
     line = "flip > affine(rotate=40, shift=0.2)"
     both, input_alone = prepared(augment=line), prepared(augment=line, augmented_target=False)

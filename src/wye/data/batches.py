@@ -12,7 +12,7 @@ from wye.data.balance import weighted_order
 from wye.data.images import Images
 from wye.data.prepare import Prepared
 from wye.data.transforms import Transform
-from wye.data.transforms_geometry import resize
+from wye.data.transforms_geometry import choose, resize
 from wye.streams import Streams
 
 _EVALUATED = 500
@@ -58,7 +58,8 @@ def training_batches(
     order = _order(data, count, streams.generator("order", epoch))
     augmentation = streams.generator("augmentation", epoch, device=device)
     noise = streams.generator("noise", "input", epoch, device=device)
-    drawn = _drawn(data, images, order.split(batch_size), augmentation, noise, image_size)
+    mirrored = _mirrored(data, images, streams, epoch)
+    drawn = _drawn(data, images, order.split(batch_size), mirrored, augmentation, noise, image_size)
     if not unlabelled:
         yield from drawn
         return
@@ -69,7 +70,8 @@ def training_batches(
     order = _shuffled(len(pool), count, streams.generator("order", "unlabelled", epoch))
     augmentation = streams.generator("augmentation", "unlabelled", epoch, device=device)
     noise = streams.generator("noise", "unlabelled", epoch, device=device)
-    others = _drawn(data, pool, order.split(unlabelled), augmentation, noise, image_size)
+    mirrored = _mirrored(data, pool, streams, epoch, "unlabelled")
+    others = _drawn(data, pool, order.split(unlabelled), mirrored, augmentation, noise, image_size)
     for batch, other in zip(drawn, others, strict=True):
         inputs = torch.cat([batch.inputs, other.inputs])
         if batch.targets is batch.inputs:
@@ -82,14 +84,21 @@ def _drawn(
     data: Prepared,
     images: Images,
     order: Iterable[Tensor],
+    mirrored: Tensor | None,
     augmentation: torch.Generator,
     noise: torch.Generator,
     image_size: int | None,
 ) -> Iterator[Batch]:
-    """The batches whose indices `order` gives, augmented and corrupted."""
+    """The batches whose indices `order` gives, augmented and corrupted.
+
+    Args:
+        mirrored: for each of the images whether left and right are exchanged first.
+    """
     for indices in order:
         indices = indices.to(images.pixels.device)
         pixels = images.pixels[indices]
+        if mirrored is not None:
+            pixels = choose(mirrored[indices], pixels.flip(3), pixels)
         pair = [pixels]
         if data.augment is not None:
             pair = [data.augment(pixels, augmentation)]
@@ -147,6 +156,21 @@ def _order(data: Prepared, count: int, generator: torch.Generator) -> Tensor:
 def _shuffled(images: int, count: int, generator: torch.Generator) -> Tensor:
     passes = -(-count // images)
     return torch.cat([torch.randperm(images, generator=generator) for _ in range(passes)])[:count]
+
+
+def _mirrored(
+    data: Prepared, images: Images, streams: Streams, epoch: int, *position: str
+) -> Tensor | None:
+    """For each image, whether this epoch mirrors it: a random half, and the others in the next.
+
+    Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (2024, arXiv 2404.00498).
+    """
+    if not data.alternate_flip:
+        return None
+    device = images.pixels.device
+    generator = streams.generator("augmentation", "side", *position, device=device)
+    side = torch.rand(len(images), generator=generator, device=device) < 0.5
+    return side ^ (epoch % 2 == 0)
 
 
 def _batch(

@@ -45,6 +45,7 @@ class Prepared:
         augment: on training batches, input and target alike.
         corrupt: on the input alone.
         view: on evaluation batches, which the stored images are too large or too small for.
+        alternate_flip: training images are mirrored in every other epoch, before `augment`.
         augmented_target: False: the target is the image as it was before `augment`.
         corrupt_evaluation: False: `corrupt` is for training batches alone.
         weighted: an epoch draws its images with replacement, every class as often.
@@ -66,6 +67,7 @@ class Prepared:
     corrupt: Transform | None
     view: Transform | None = None
     augmented_target: bool = True
+    alternate_flip: bool = False
     corrupt_evaluation: bool = True
     weighted: bool = False
     pool: Pixels | None = None
@@ -169,6 +171,7 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         corrupt=steps["corrupt"],
         view=steps["view"],
         augmented_target=settings.augmented_target,
+        alternate_flip=settings.alternate_flip,
         corrupt_evaluation=settings.corrupt_in == "everywhere",
         weighted=settings.balance == "weighted",
         pool=pool,

@@ -66,6 +66,9 @@ class DataSettings(Settings):
     `["", "flip(1)", "noise(1)"]`. An empty line leaves them as they are."""
     augment: str = ""
     """Random transformations of each training batch, input and target alike: `flip > crop(4)`."""
+    alternate_flip: bool = False
+    """Mirror a random half of the training images in the first epoch, the others in the second, and
+    so on, before `augment`: in any two epochs an image is seen both ways (instead of `flip`)."""
     augmented_target: bool = True
     """false: the decoder is asked for the image as it was before `augment`."""
     view: str = ""
