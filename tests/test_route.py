@@ -131,6 +131,14 @@ def test_principal_components_are_of_images_that_a_view_leaves_as_they_are() -> 
         set_up(recipe)
 
 
+def test_principal_components_are_of_images_stored_as_whole_levels() -> None:
+    data = {"name": "shapes", "per_class": 5, "copies": ["noise(0.5, clip=no)"]}
+    network = {"encoder": "PC(4) > C(5) > G > J", "decoder": "none"}
+    recipe = resolve("joint/v2", {"data": data, "network": network, "loss": {"beta": 0}})
+    with pytest.raises(UsageError, match=r"PC is of images that are stored as whole levels"):
+        set_up(recipe)
+
+
 @pytest.mark.parametrize(
     ("encoder", "decoder", "problem"),
     [
@@ -140,7 +148,8 @@ def test_principal_components_are_of_images_that_a_view_leaves_as_they_are() -> 
         ("PC(3) > C(4) > G > J", "PC'(4, image)", r"behind an encoder PC\(4\) > ... > J"),
         ("C(4) > G", "PC'(4, image)", "PC' comes first in the decoder"),
         ("PC(4) > C(4) > G > J", "L'(8) > PC'(4, image)", "PC' comes first in the decoder"),
-        ("PC(4) > C(4) > G > J > L'(9)", "PC'(4, image)", "ends in J, so that PC's values come"),
+        ("PC(4) > C(4) > G > J > L'(9)", "PC'(4, image)", "ends in J and has no Y"),
+        ("PC(4) > Y(6) > C(4) > G > J", "PC'(4, image)", "ends in J and has no Y"),
         ("PC(4) > C(4) > J", "PC'(4, image)", "needs flat values"),
         ("C(4) > G", "PC'(5, image)", "5 components cannot be among 4 values"),
     ],

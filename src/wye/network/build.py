@@ -132,6 +132,9 @@ def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Net
 def _check_components(network: Network) -> None:
     """Refuse components that nothing would ever fill, or fill with others than they are read as."""
     head = network.encoder.layers[0]
+    aside = [
+        call.symbol.name for call in network.encoder.calls if call.symbol.name in ("Y", "J", "PC")
+    ]
     for name, part in network.parts.items():
         for index, (call, layer) in enumerate(zip(part.calls, part.layers, strict=True)):
             problem = ""
@@ -144,8 +147,11 @@ def _check_components(network: Network) -> None:
                         "PC' comes first in the decoder, behind an encoder"
                         f" PC({layer.count}) > ... > J"
                     )
-                elif network.encoder.calls[-1].symbol.name != "J":
-                    problem = "PC' needs an encoder that ends in J, so that PC's values come last"
+                elif aside != ["PC", "J"] or network.encoder.calls[-1].symbol.name != "J":
+                    problem = (
+                        "PC' needs an encoder that ends in J and has no Y, so that PC's values"
+                        " come last"
+                    )
             if problem:
                 raise call.error(problem).at(f"network.{name}")
 

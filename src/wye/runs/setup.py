@@ -10,6 +10,7 @@ import torch
 from wye.data.batches import training_batches
 from wye.data.prepare import Prepared, prepare
 from wye.data.sources import load
+from wye.data.storage import taken
 from wye.errors import UsageError
 from wye.evaluation.pca import fit_pca
 from wye.network.build import Network, build_network
@@ -95,7 +96,12 @@ def _initialise_components(network: Network, data: Prepared) -> None:
     layer = network.encoder.layers[0]
     if not isinstance(layer, Components):
         return
-    pixels = data.train.pixels[:COMPONENT_IMAGES]
+    pixels = taken(data.train.pixels, slice(COMPONENT_IMAGES))
+    if pixels.dtype != torch.uint8:
+        raise UsageError(
+            "network.encoder: PC is of images that are stored as whole levels; data.copies adds"
+            " noise that leaves their range, where data.corrupt adds it to each batch"
+        )
     if tuple(pixels.shape[1:]) != layer.shape:
         seen, stored = ("x".join(map(str, shape)) for shape in (layer.shape, pixels.shape[1:]))
         raise UsageError(
