@@ -39,6 +39,8 @@ def recipe_file(folder: Path, name: str, **train: Any) -> str:
 def started(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A command of wye in a process group of its own, which is killed at the end."""
     command = [sys.executable, "-m", "wye", *arguments]
+    # Tests started in the background of a shell ignore Ctrl-C, and what they start would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command,
         cwd=folder,
