@@ -47,6 +47,7 @@ EXAMPLES = {
     "D": "D(0.3)",
     "BN": "BN(affine=no)",
     "A": "A(tanh)",
+    "K": "K(2)",
     "F": "F",
     "R": "R(192)",
     "X": "X(0.125)",
@@ -164,6 +165,7 @@ def test_any_text_is_a_network_or_an_error(text: str) -> None:
         ("L(60000) > L(60000) > L(60000)", "L(60000)", "parameters"),
         ("R(5x5)", "R", "cannot be laid out"),
         ("C(4, k=9, p=0)", "C", "cannot follow"),
+        ("C(4) > K(5)", "K(5)", "only 4"),
     ],
 )
 def test_layers_that_do_not_fit_are_named(text: str, at: str, expected: str) -> None:
@@ -193,6 +195,16 @@ def test_the_word_classes_stands_for_their_number() -> None:
     lines = NetworkSettings(encoder="C(4)", classifier="L'(classes)")
     network = build_network(lines, (3, 8, 8), 7)
     assert network(torch.rand(2, 3, 8, 8)).logits.shape == (2, 7)
+
+
+def test_a_classifier_may_see_the_learned_part_of_the_latent_alone() -> None:
+    lines = NetworkSettings(encoder="Y(4) > G > J", decoder="none", classifier="K(3) > L'(2)")
+    network = build_network(lines, (3, 8, 8), 2)
+    latent = torch.rand(5, 7)
+    others = torch.cat([latent[:, :3], torch.rand(5, 4)], 1)
+    torch.testing.assert_close(
+        network.classifier(latent), network.classifier(others), rtol=0, atol=0
+    )
 
 
 def test_no_decoder_is_another_network_than_an_unweighted_one() -> None:

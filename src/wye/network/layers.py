@@ -94,6 +94,21 @@ class Flatten(nn.Module):
         return inputs.flatten(1)
 
 
+class First(nn.Module):
+    """The first `count` values or channels of `(N, C, ...)`."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs[:, : self.count]
+
+    def extra_repr(self) -> str:
+        """The setting, as it is written."""
+        return str(self.count)
+
+
 class Reshape(nn.Module):
     """`(N, ...)` to `(N, *shape)`."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 from torch import nn
 
-from wye.network.layers import Flatten, GlobalPool, Reshape, UpsampleToImage
+from wye.network.layers import First, Flatten, GlobalPool, Reshape, UpsampleToImage
 from wye.network.symbols import SYMBOLS, Count, Factor, Pool, Shape, image_channels
 
 
@@ -80,6 +80,14 @@ def pixel_unshuffle(inputs: Shape, by: Factor = 2) -> nn.Module:
     """Pixel unshuffle: (C, H, W) to (C by by, H / by, W / by)."""
     image_channels(inputs)
     return nn.PixelUnshuffle(by)
+
+
+@SYMBOLS.register("K")
+def keep(inputs: Shape, n: Count) -> nn.Module:
+    """The first n values or channels; those behind them are left out."""
+    if n > inputs[0]:
+        raise ValueError(f"there are only {inputs[0]} to keep {n} of")
+    return First(n)
 
 
 @SYMBOLS.register("F")
