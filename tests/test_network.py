@@ -207,6 +207,24 @@ def test_a_classifier_may_see_the_learned_part_of_the_latent_alone() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "expected"),
+    [
+        ("Y(2) > C(4) > C(8) > L(5)", "L'(192) > R(3x8x8)", 5),
+        ("Y(2) > C(4) > J > L(5)", "L'(192) > R(3x8x8)", 5),
+        ("Y(2) > C(4) > C(8) > L(5)", "J > L'(192) > R(3x8x8)", 5 + 2 * 8 * 8),
+        ("PC(7) > C(4) > C(8) > L(5)", "J > L'(192) > R(3x8x8)", 5 + 7),
+        ("Y(2) > C(4) > C(8)", "U(2) > Y(6) > U(2) > J > C'(3)", 8 * 2 * 2),
+        ("Y(2) > C(4) > C(8) > L(5)", "none", 5),
+    ],
+)
+def test_a_side_path_into_the_decoder_counts_as_latent(
+    encoder: str, decoder: str, expected: int
+) -> None:
+    lines = NetworkSettings(encoder=encoder, decoder=decoder, classifier="L'(10)")
+    assert build_network(lines, (3, 8, 8), 10).latent_size == expected
+
+
 def test_no_decoder_is_another_network_than_an_unweighted_one() -> None:
     without = build_network(recipe_from_row("joint/v4-no-decoder").network, (3, 32, 32), 10)
     unweighted = build_network(recipe_from_row("joint/v4-beta0").network, (3, 32, 32), 10)

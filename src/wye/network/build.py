@@ -53,8 +53,17 @@ class Network(nn.Module):
 
     @property
     def latent_size(self) -> int:
-        """The number of values the encoder leaves of one image."""
-        return math.prod(self.encoder.outputs)
+        """The number of values of one image that the decoder, if there is one, is given.
+
+        Those are the encoder's output and, where a `J` of the decoder reads it, what a `Y` or `PC`
+        of the encoder kept aside.
+        """
+        size, aside = math.prod(self.encoder.outputs), self.encoder.route.side
+        if aside is not None and self.decoder is not None:
+            names = [call.symbol.name for call in self.decoder.calls]
+            if "J" in names and "Y" not in names[: names.index("J")]:
+                size += math.prod(aside.shape[1:])
+        return size
 
     @property
     def parts(self) -> dict[str, Stack]:
