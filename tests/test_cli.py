@@ -160,7 +160,7 @@ def test_the_default_place_of_a_run(wye: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["joint/v4-l2", "network.encoder=C'(32) > K(3)"], "no symbol is called 'K'"),
+        (["joint/v4-l2", "network.encoder=C'(32) > Q(3)"], "no symbol is called 'Q'"),
         (["joint/v99"], "there is no row 'joint/v99'"),
         (["joint/v4-l2", "train.epoch=3"], "train.epoch: there is no such setting"),
         (["joint/v4-l2", "train.epochs=many"], "whole number"),

@@ -84,7 +84,7 @@ def test_typographic_primes_are_primes() -> None:
 @pytest.mark.parametrize(
     ("text", "word", "expected"),
     [
-        ("C(32) > K(3)", "K", "no symbol is called 'K'"),
+        ("C(32) > Q(3)", "Q", "no symbol is called 'Q'"),
         ("C(32, kernel=3)", "kernel", "C has no option 'kernel'"),
         ("C(32, bn=maybe)", "maybe", "it should be one of no, before"),
         ("C(many)", "many", "'many' does not suit 'n' of C: it should be a whole number"),
