@@ -8,6 +8,8 @@ import os
 import signal
 import statistics
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from study_processes import (
 import wye
 from wye.cli import main
 from wye.errors import MachineError, UsageError
+from wye.files import write_atomically
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
 from wye.runs import RunFolder
@@ -223,6 +226,57 @@ def test_files_travel_whole_and_those_alone_that_changed(tmp_path: Path) -> None
     unpack(there, changed)
     assert pack(there) == pack(here)
     assert bundle.changed() == {}
+
+
+IN_ORDER = ("best.safetensors", "last.ckpt", "metrics.jsonl", "journal.jsonl")
+
+
+def keep_epoch(folder: RunFolder, epoch: int) -> None:
+    """Write what a run writes at the end of an epoch, as it does."""
+    for name in IN_ORDER:
+        (folder.path / name).write_text(str(epoch))
+
+
+def epochs_of(folder: RunFolder) -> list[int]:
+    """The epochs that the files of a folder tell of, in the order of their writing."""
+    paths = [folder.path / name for name in IN_ORDER]
+    return [int(path.read_text()) if path.exists() else 0 for path in paths]
+
+
+def test_no_file_that_travels_tells_of_more_than_the_checkpoint_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = RunFolder(tmp_path / "here")
+    here.path.mkdir()
+    keep_epoch(here, 1)
+    epoch, read = 1, Path.read_bytes
+
+    def read_while_the_run_goes_on(path: Path) -> bytes:
+        nonlocal epoch
+        content = read(path)
+        epoch += 1
+        keep_epoch(here, epoch)
+        return content
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read_while_the_run_goes_on)
+        files = Bundle(here).changed()
+    assert [int(files[name]) for name in IN_ORDER] == [4, 3, 2, 1]
+
+    for blow in range(len(IN_ORDER) + 1):
+        there = RunFolder(tmp_path / f"there-{blow}")
+        there.path.mkdir()
+        left = iter(range(blow))
+
+        def write_until_the_blow(path: Path, content: bytes, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise OSError(path)
+            write_atomically(path, content)
+
+        with monkeypatch.context() as patch, suppress(OSError):
+            patch.setattr("wye.series.bundle.write_atomically", write_until_the_blow)
+            unpack(there, files)
+        assert epochs_of(there) == [4, 3, 2, 1][:blow] + [0] * (4 - blow)
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "figures/../../x.svg", "x.py", ".lock"])

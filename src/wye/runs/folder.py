@@ -63,11 +63,15 @@ class RunFolder:
         return self.path / "figures"
 
     def written(self) -> list[Path]:
-        """The files that a run may have written, but for its figures."""
-        names = ("recipe.yaml", "environment.json", "metrics.jsonl", "result.json", "config.json")
-        tensors = ("model", "best", "predictions", "examples")
-        files = (*names, *(f"{name}.safetensors" for name in tensors), "last.ckpt")
-        return [*(self.path / name for name in files), self.journal.path]
+        """The files that a run may have written, but for its figures, in the order of writing.
+
+        Each says no more than those before it hold: whoever copies them keeps to this order, and
+        whoever reads them while the run goes on reads them backwards.
+        """
+        epoch = ("best.safetensors", "last.ckpt", "metrics.jsonl")
+        end = ("model.safetensors", "config.json", "predictions.safetensors")
+        names = ("recipe.yaml", "environment.json", *epoch, *end, "examples.safetensors")
+        return [*(self.path / name for name in (*names, "result.json")), self.journal.path]
 
     def sweep(self) -> None:
         """Remove what a killed process left half-written; only for whoever holds the folder."""

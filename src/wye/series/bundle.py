@@ -25,9 +25,14 @@ class Bundle:
         self._known: dict[str, tuple[int, int]] = {}
 
     def changed(self) -> Files:
-        """What is new or other than it was at the last call, or at `mark`."""
+        """What is new or other than it was at the last call, or at `mark`.
+
+        Where the run goes on meanwhile, a journal and a checkpoint of two epochs may be met. A
+        journal that is behind lacks a line; one that is ahead of its checkpoint would tell of an
+        epoch that another worker trains again.
+        """
         files = {}
-        for name, path in _present(self._folder):
+        for name, path in reversed(_present(self._folder)):
             if (state := _state(path)) != self._known.get(name):
                 files[name] = path.read_bytes()
                 self._known[name] = state
@@ -49,26 +54,27 @@ def pack(folder: RunFolder, names: Iterable[str] | None = None) -> Files:
 
 
 def unpack(folder: RunFolder, files: Mapping[str, bytes]) -> None:
-    """Write a run's files, each whole or not at all, and what says 'finished' at the end.
+    """Write a run's files, each whole or not at all, in the order in which a run writes them.
 
     Raises:
         MachineError: a name is none of a run's files; nothing is written.
         OSError: a file cannot be written.
     """
-    known = {str(path.relative_to(folder.path)) for path in folder.written()}
+    known = [str(path.relative_to(folder.path)) for path in folder.written()]
     for name in files:
         drawn = Path(name).parent == Path(folder.figures.name) and Path(name).suffix in DRAWN
         if name not in known and not drawn:
             raise MachineError(f"{name!r} came from a worker, and is none of a run's files")
-    for name in sorted(files, key=lambda name: (name in ("last.ckpt", "result.json"), name)):
+    figures = [name for name in files if name not in known]
+    for name in (*figures, *(name for name in known if name in files)):
         path = folder.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, files[name])
 
 
 def _present(folder: RunFolder) -> list[tuple[str, Path]]:
-    paths = [path for path in folder.written() if path.exists()]
-    paths += [path for path in sorted(folder.figures.glob("*")) if path.suffix in DRAWN]
+    paths = [path for path in sorted(folder.figures.glob("*")) if path.suffix in DRAWN]
+    paths += [path for path in folder.written() if path.exists()]
     return [(str(path.relative_to(folder.path)), path) for path in paths]
 
 
