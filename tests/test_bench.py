@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from wye.bench import BENCHMARKS, profile, reference, speed
 from wye.bench.accelerator import Airbench
-from wye.bench.accuracy import BOUNDS, Reached, Trained
+from wye.bench.accuracy import BOUNDS, Extrapolated, Reached, Trained
 from wye.bench.apart import carry_out_apart, carry_out_here, meet, peak_memory
 from wye.bench.benchmarks import find
 from wye.bench.document import Document, LeftOut, carry_out
@@ -339,10 +339,9 @@ def reached(seconds: float) -> Reached:
         cut=None,
         trained=tuple(trained),
         seconds=Repeats.of([seconds] * 3),
-        reference_epoch=Repeats.of([130.0] * 5),
-        reference_epochs=40,
-        reference_seconds=5200.0,
-        reference_accuracy=0.8569,
+        reference=Extrapolated(
+            epoch=Repeats.of([130.0] * 5), epochs=40, seconds=5200.0, accuracy=0.8569
+        ),
         ratio=5200.0 / seconds,
         wanted=BOUNDS["wye/quick"],
     )
@@ -385,6 +384,13 @@ def test_the_page_says_what_was_missed_where_and_what_was_left_out() -> None:
 
 def test_a_page_without_a_missed_goal_says_so() -> None:
     assert "All 4 goals are met." in page(made_up(results={"accuracy": reached(55.0)}))
+
+
+def test_a_row_without_a_reference_is_told_alone() -> None:
+    alone = reached(55.0).model_copy(update={"reference": None, "ratio": None})
+    assert len(alone.goals()) == len(reached(55.0).goals()) - 1
+    assert "extrapolated" not in page(made_up(results={"fast94": alone}))
+    assert_sound(alone, Reached)
 
 
 def test_the_document_is_json_with_every_result_and_goal() -> None:
