@@ -14,7 +14,7 @@ from torch import nn
 
 from wye.bench.benchmarks import BENCHMARKS, find
 from wye.bench.result import Goal, Result
-from wye.bench.settings import QUICK, Benchmark, LeftOutError, Scale, Settings
+from wye.bench.settings import ON_A_GPU, QUICK, Benchmark, LeftOutError, Scale, Settings
 from wye.data.sources import available
 from wye.errors import MachineError
 from wye.runs.environment import environment
@@ -77,13 +77,14 @@ def settings_for(
 ) -> Settings:
     """The usual settings: CIFAR-10 where it is at hand, and the precisions that training takes."""
     best = choose_precision("auto", nn.Conv2d(1, 1, 1), device)
+    usual = ON_A_GPU if device.type == "cuda" else Scale()
     return Settings(
         device=str(device),
         precisions=("fp32", "bf16") if best == "bf16" else ("fp32",),
         data="cifar10" if available("cifar10") else "shapes",
         repeats=1 if quick else repeats,
         seeds=1 if quick else seeds,
-        scale=QUICK if quick else Scale(),
+        scale=QUICK if quick else usual,
     )
 
 
@@ -99,8 +100,8 @@ def carry_out(
     the machine refuses.
 
     Args:
-        keep: given what there is after each benchmark, so that one that is stopped within the hour
-            that all of them take loses little.
+        keep: given what there is after each benchmark, so that one that is stopped within the
+            hours that all of them take loses little.
 
     Raises:
         UsageError: no benchmark is called so.

@@ -37,8 +37,8 @@ class Scale:
     """
 
     steps: int = 200
-    images: int = 25_600
-    warm_up: int = 10
+    images: int = 6_400
+    warm_up: int = 3
     seconds: float = 0.3
     cut: int | None = None
     folder: int = 3_000
@@ -52,6 +52,9 @@ class Scale:
         within = int(self.images * (32 / side) ** 2) // batch_size
         return max(min(self.steps, within), 1)
 
+
+ON_A_GPU = Scale(images=25_600, warm_up=10)
+"""More of what takes next to no time there, and choosing the ways to compute takes some steps."""
 
 QUICK = Scale(
     steps=10,
