@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from report_runs import finding
 
@@ -67,6 +67,7 @@ def test_parts_that_are_not_known_are_not_drawn() -> None:
 
 
 @given(st.lists(values, max_size=4), st.lists(values, max_size=2), st.sampled_from([0.0, 0.85]))
+@example([], [5e-324], 0.0)
 def test_scale_holds_all_that_is_known(
     known: list[float], interval: list[float], centre: float
 ) -> None:

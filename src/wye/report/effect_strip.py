@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from html import escape
 
@@ -99,5 +100,6 @@ def _end(x: float, beyond: bool, side: int) -> str:
 
 def _rounded_up(value: float) -> float:
     """The number nearest above `value` of 1, 1.5, 2, 3, 5 or 7.5 times a power of ten."""
+    value = max(value, sys.float_info.min)  # a power of ten that is less would be zero
     power = 10.0 ** math.floor(math.log10(value))
     return next(m * power for m in (1, 1.5, 2, 3, 5, 7.5, 10) if m * power >= value * 0.999999)
