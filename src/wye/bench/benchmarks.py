@@ -16,7 +16,7 @@ BENCHMARKS.register("growth")(growth.BENCHMARK)
 BENCHMARKS.register("small")(small.BENCHMARK)
 BENCHMARKS.register("airbench")(accelerator.AIRBENCH)
 BENCHMARKS.register("seeds")(seeds.BENCHMARK)
-# Last, for it takes as long as all the others: a page that was stopped here has them.
+# Last, for it takes the longest: a page that is stopped here has all the others.
 BENCHMARKS.register("fast94")(accuracy.to_accuracy(accuracy.FAST_ROW))
 
 
