@@ -271,15 +271,15 @@ def _extrapolated(epochs: list[Found], studied: Recipe) -> Extrapolated:
 
 def to_accuracy(row: str) -> Benchmark:
     """The benchmark of one row."""
-    beside = (
-        ""
+    how = (
+        "with several seeds on a GPU and with one on a processor"
         if row == FAST_ROW
-        else f", with several seeds; whole epochs of the reference (`{STUDIED}` as its study"
-        " trains it) between them"
+        else f"with several seeds; whole epochs of the reference (`{STUDIED}` as its study trains"
+        " it) between them"
     )
     return Benchmark(
         f"From nothing to its accuracy: {row}",
-        f"`{row}` trained from start to end, as `wye train` does{beside}. Settings of the row were"
-        " tuned on a validation split; the test set chose nothing.",
+        f"`{row}` trained from start to end, as `wye train` does, {how}. Settings of the row"
+        " were tuned on a validation split; the test set chose nothing.",
         partial(row_reached, row=row),
     )
