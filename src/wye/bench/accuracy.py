@@ -279,7 +279,7 @@ def to_accuracy(row: str) -> Benchmark:
     )
     return Benchmark(
         f"From nothing to its accuracy: {row}",
-        f"`{row}` trained from start to end, as `wye train` does, {how}. Settings of the row"
-        " were tuned on a validation split; the test set chose nothing.",
+        f"`{row}` trained from start to end, as `wye train` does, {how}. How its settings were"
+        f" chosen, its notes say (`wye show {row}`).",
         partial(row_reached, row=row),
     )
