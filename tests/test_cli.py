@@ -259,6 +259,16 @@ def test_a_folder_without_a_run_is_named(wye: Any, command: list[str]) -> None:
     assert "nothing holds no run" in answer.err
 
 
+@pytest.mark.parametrize("command", [(), ("data",)])
+def test_help_cuts_no_line_off(
+    wye: Any, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    verbs = wye(*command, "--help").out.split("Commands:")[1].strip().splitlines()
+    assert len(verbs) > 3
+    assert all(line.endswith(".") and not line.endswith("...") for line in verbs), verbs
+
+
 def test_help_and_version(wye: Any) -> None:
     assert "train" in wye("--help").out
     assert wye("--version").out.strip().count(".") == 2

@@ -85,3 +85,18 @@ def test_importing_does_no_work_and_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_help_asks_for_no_more_than_the_command_line() -> None:
+    script = (
+        "import sys\n"
+        "from wye.cli import main\n"
+        "sys.argv = ['wye', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    heavy = {'torch', 'numpy', 'pydantic', 'yaml', 'rich'} & set(sys.modules)\n"
+        "    assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "Usage: wye" in done.stdout and done.returncode == 0, done.stderr

@@ -43,7 +43,10 @@ def bench(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Measure speed and memory here, beside the studies' own way and this machine's peak."""
+    """Measure speed and memory here.
+
+    Beside the studies' own way and this machine's peak.
+    """
     from wye.api import choose_device
     from wye.bench.document import carry_out, settings_for
     from wye.bench.page import page

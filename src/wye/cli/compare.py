@@ -48,7 +48,10 @@ def compare(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compare two systems by runs of the same seeds: differences, intervals, tests."""
+    """Compare two systems by runs of the same seeds.
+
+    The differences, their intervals and tests.
+    """
     from wye.errors import UsageError
     from wye.evidence.compare import compare as compared
     from wye.evidence.systems import find_systems

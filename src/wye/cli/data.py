@@ -27,7 +27,7 @@ class Split(StrEnum):
 
 @app.command("list")
 def list_(json: Json = False) -> None:
-    """List the data sets that Wye knows by name, and which of them are here."""
+    """List the data sets known by name, and which of them are here."""
     from wye.data.catalog import DATASETS
     from wye.data.sources import inspect
 
@@ -78,7 +78,7 @@ def fetch(
     force: Annotated[bool, typer.Option(help="Fetch what is already here, too.")] = False,
     json: Json = False,
 ) -> None:
-    """Fetch data sets into the cache: all of them, or those that are named."""
+    """Fetch data sets into the cache, all or those that are named."""
     from wye.data.catalog import DATASETS
     from wye.data.sources import fetch as fetch_one
     from wye.data.sources import inspect
@@ -120,7 +120,10 @@ def fetch(
 
 @app.command()
 def check(names: Names = None, json: Json = False) -> None:
-    """Check every pixel of the cached data sets: all of them, or those that are named."""
+    """Check every pixel of the cached data sets.
+
+    Of all of them, or of those that are named.
+    """
     from wye.data.catalog import DATASETS
     from wye.data.sources import inspect
 
@@ -164,7 +167,10 @@ def show(
     per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 10,
     split: Annotated[Split, typer.Option(help="The part to show.")] = Split.train,
 ) -> None:
-    """Draw a page with a row of images for each class, and print where it is."""
+    """Draw a page of images, a row for each class.
+
+    Prints where the page is.
+    """
     from wye.data.sheet import sheet
     from wye.data.sources import load
     from wye.files import write_atomically

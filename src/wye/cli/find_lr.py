@@ -25,7 +25,10 @@ def find(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Suggest a learning rate: train a copy for 100 steps while the rate rises."""
+    """Suggest a learning rate, from 100 steps in which it rises.
+
+    They train a copy; no run is begun.
+    """
     from wye.api import choose_device
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides

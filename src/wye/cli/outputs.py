@@ -30,7 +30,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(run: RunPath, weights: Weights = "selected", json: Json = False) -> None:
-    """Measure a run's network again on its test images, and the classes one by one."""
+    """Measure a run's network again on its test images.
+
+    Precision, recall and F1 of each class too.
+    """
     from wye.runs.folder import Run
     from wye.runs.model import Model
     from wye.runs.needs import needs
@@ -159,7 +162,10 @@ def embed(
     out: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("embedding.npz"),
     weights: Weights = "selected",
 ) -> None:
-    """Write the latent codes of a data set: arrays `train`, `test` and their labels."""
+    """Write the latent codes of a data set.
+
+    The file holds the arrays `train` and `test` and their labels.
+    """
     import numpy as np
 
     from wye.data.prepare import prepare

@@ -23,7 +23,10 @@ def report(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("report"),
 ) -> None:
-    """A site: published, measured, difference; the claims; curves, galleries, confusions."""
+    """A site of runs: figures, claims, curves and pictures.
+
+    Figures as published, as measured and how they differ, galleries, confusion matrices.
+    """
     from wye.evidence.claims import findings
     from wye.evidence.collect import CompleteRun, by_row
     from wye.recipe.resolve import PROTOCOLS

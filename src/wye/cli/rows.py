@@ -32,7 +32,7 @@ def list_rows(
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Rows, their published figures, and what has been measured here."""
+    """Rows: what was published, and what has been measured here."""
     from wye.errors import UsageError
     from wye.evidence.measured import measured_figures
     from wye.recipe import recipe_from_row
@@ -117,7 +117,10 @@ def show_row(
     protocol: Protocol = "paper",
     json: Json = False,
 ) -> None:
-    """The recipe in full and the network layer by layer: shapes, parameters, multiply-adds."""
+    """The recipe in full, and the network layer by layer.
+
+    Of each layer: its shape, parameters and multiply-adds.
+    """
     import torch
     import yaml
 

@@ -60,10 +60,10 @@ def study(
     ] = None,
     json: Json = False,
 ) -> None:
-    """All rows of a study, or some rows, times N seeds; goes on where it was stopped.
+    """All rows of a study, or some rows, times N seeds.
 
-    Finished runs are left alone, and so is a run that another process works on. A run that fails
-    stops no other; the exit status is 1 then.
+    Goes on where it was stopped. Finished runs are left alone, and so is a run that another process
+    works on. A run that fails stops no other; the exit status is 1 then.
     """
     from wye.errors import UsageError
     from wye.recipe.overrides import parse_overrides
