@@ -97,7 +97,10 @@ class Network(nn.Module):
             if (part := self.parts.get(name)) is not None:
                 seen = labelled if name == "classifier" else None
                 with torch.set_grad_enabled(torch.is_grad_enabled() and name not in still):
-                    outputs[name] = part(latent[:seen], route.branch(seen))
+                    # A slice of all would be the same but for its gradient: that comes back in
+                    # another order in memory, and the layers before copy theirs to and fro.
+                    shown = latent if seen in (None, len(latent)) else latent[:seen]
+                    outputs[name] = part(shown, route.branch(seen))
         return Output(outputs.get("classifier"), outputs.get("decoder"), latent)
 
 
