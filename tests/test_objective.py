@@ -55,6 +55,17 @@ def test_a_side_path_reaches_the_classifier_of_the_labelled_images() -> None:
     torch.testing.assert_close(few, built(BATCH.inputs).logits[:3])
 
 
+def test_the_gradient_of_the_latent_keeps_the_order_in_memory() -> None:
+    """In another order than the layers' own each pooling before would copy its gradient twice."""
+    order = torch.channels_last
+    built = network(classifier="C(4) > L'(classes)").to(memory_format=order)  # type: ignore[call-overload]
+    batch = Batch(BATCH.inputs.contiguous(memory_format=order), BATCH.targets, BATCH.labels)
+    found, output = Objective(LossSettings())(built, batch, generator())
+    (gradient,) = torch.autograd.grad(found["loss"], output.latent)
+    assert output.latent.is_contiguous(memory_format=order)
+    assert gradient.is_contiguous(memory_format=order)
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
