@@ -22,7 +22,7 @@ app = typer.Typer(
     help=wye.__doc__,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # The frames and colours of rich would take longer to import than all the rest of --help.
+    # The frames and colours of rich would take as long to import as all of the command line.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -90,6 +90,9 @@ class Network(nn.Module):
             still: branches to keep out of the graph of gradients.
             labelled: the classifier is shown this many of the images, the first ones; all if None.
         """
+        # A slice of all is the same but for its gradient: that comes back in another order in
+        # memory, and the layers before copy theirs to and fro.
+        labelled = None if labelled == len(images) else labelled
         route = Route((images.shape[-2], images.shape[-1]))
         latent = self.encoder(images, route)
         outputs: dict[str, Tensor] = {}
@@ -97,9 +100,7 @@ class Network(nn.Module):
             if (part := self.parts.get(name)) is not None:
                 seen = labelled if name == "classifier" else None
                 with torch.set_grad_enabled(torch.is_grad_enabled() and name not in still):
-                    # A slice of all would be the same but for its gradient: that comes back in
-                    # another order in memory, and the layers before copy theirs to and fro.
-                    shown = latent if seen in (None, len(latent)) else latent[:seen]
+                    shown = latent if seen is None else latent[:seen]
                     outputs[name] = part(shown, route.branch(seen))
         return Output(outputs.get("classifier"), outputs.get("decoder"), latent)
 

@@ -25,7 +25,9 @@ class Route:
         Args:
             first: the number of images that the branch is shown; all of them if None.
         """
-        return replace(self, side=None if self.side is None else self.side[:first])
+        if first is None or self.side is None:
+            return replace(self)
+        return replace(self, side=self.side[:first])
 
 
 class Routed(nn.Module):
