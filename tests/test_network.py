@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -13,10 +14,11 @@ from torch import nn
 
 from wye.errors import UsageError
 from wye.network import build_network, describe
+from wye.network.layers import ACTIVATIONS
 from wye.network.mirror import mirror
 from wye.network.ranges import check_range, output_range
 from wye.network.stack import Stack
-from wye.network.symbols import SYMBOLS
+from wye.network.symbols import SYMBOLS, Activation
 from wye.network.whitening import initialise_whitening
 from wye.notation import NotationError
 from wye.recipe import recipe_from_row
@@ -97,6 +99,36 @@ def test_parameter_counts_of_study_s0(
     assert counts["classifier"] == classifier
     assert counts["total"] == encoder + decoder + classifier == counts["trainable"]
     assert network.latent_size == latent
+
+
+@pytest.mark.parametrize("act", get_args(Activation))
+@pytest.mark.parametrize("pool", ["max", "avg"])
+@pytest.mark.parametrize("bn", ["no", "before", "after"])
+def test_a_pooled_convolution_is_convolution_activation_and_pooling(
+    act: str, pool: str, bn: str
+) -> None:
+    torch.manual_seed(0)
+    stack = Stack(f"C(4, act={act}, pool={pool}, bn={bn})", (3, 8, 8))
+    images = torch.randn(5, 3, 8, 8).round()
+    weight, bias = (parameter.detach() for parameter in list(stack.parameters())[:2])
+    weight.mul_(8).round_()  # whole numbers, so that a window may hold its greatest value twice
+    bias.zero_()
+    plain = [weight.clone().requires_grad_(), bias.clone().requires_grad_()]
+    features = F.conv2d(images, *plain, padding=1)
+    if bn == "before":
+        features = F.batch_norm(features, None, None, training=True)
+    if act != "none":
+        features = ACTIVATIONS[act]()(features)
+    if bn == "after":
+        features = F.batch_norm(features, None, None, training=True)
+    expected = (F.max_pool2d if pool == "max" else F.avg_pool2d)(features, 2)
+    found = stack(images)
+    torch.testing.assert_close(found, expected)
+    change = torch.randn(expected.shape)
+    found.backward(change)
+    expected.backward(change)
+    for own, other in zip(list(stack.parameters())[:2], plain, strict=True):
+        torch.testing.assert_close(own.grad, other.grad, atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

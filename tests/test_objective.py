@@ -23,7 +23,7 @@ from wye.training.objective import Objective
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -205,6 +205,22 @@ def test_the_feature_term_is_part_of_the_loss_and_its_network_of_nothing() -> No
     squares = sum(parameter.square().sum() for parameter in made.parameters())
     assert named["l2"].item() == pytest.approx(squares.item() / 2, rel=1e-5)
     assert list(made.state_dict()) == names
+
+
+def test_the_gradient_of_l2_is_that_of_half_the_squares_in_plain_pytorch() -> None:
+    shapes = [(4, 3, 3, 3), (4,), (), (5, 2)]
+    own = [nn.Parameter(drawn(*shape, seed=seed) - 0.5) for seed, shape in enumerate(shapes)]
+    own.append(nn.Parameter(torch.zeros(3)))
+    own.append(nn.Parameter(drawn(6), requires_grad=False))
+    plain = [parameter.detach().clone().requires_grad_() for parameter in own]
+    found = terms.l2(own)
+    expected = torch.stack([(parameter**2).sum() for parameter in plain]).sum() / 2
+    torch.testing.assert_close(found, expected)
+    (0.3 * found).backward()
+    (0.3 * expected).backward()
+    for mine, other in zip(own[:-1], plain[:-1], strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
+    assert own[-1].grad is None
 
 
 def test_a_layer_that_the_feature_network_lacks_is_refused() -> None:

@@ -38,6 +38,8 @@ PooledNorm = Literal["no", "before", "after", "pooled"]
 Activation = Literal["none", "relu", "leaky", "elu", "gelu", "silu", "tanh", "sigmoid", "clamp"]
 Pool = Literal["max", "avg"]
 
+RISING = ("relu", "leaky")
+
 SYMBOLS: Alphabet[nn.Module] = Alphabet("symbol", given=1)
 
 
@@ -56,7 +58,10 @@ def _activated(
     steps: OrderedDict[str, nn.Module] = OrderedDict(layer=layer)
     if bn == "before":
         steps["norm"] = norm(channels)
-    if act != "none":
+    if act == "relu":
+        # No layer before it needs its own output for the gradient.
+        steps["act"] = nn.ReLU(inplace=True)
+    elif act != "none":
         steps["act"] = ACTIVATIONS[act]()
     if bn == "after":
         steps["norm"] = norm(channels)
@@ -106,7 +111,12 @@ def convolution_pooled(
     pooling = nn.MaxPool2d(by) if pool == "max" else nn.AvgPool2d(by)
     if bn != "pooled":
         steps = _convolution(inputs, n, k, s, p, bn, act, bias)
-        return nn.Sequential(OrderedDict(**steps, pool=pooling))
+        steps["pool"] = pooling
+        if pool == "max" and act in RISING and bn != "after":
+            # The maximum of what rises is what rises of the maximum, gradients included: on a
+            # quarter of the values.
+            steps.move_to_end("act")
+        return nn.Sequential(steps)
     steps = _convolution(inputs, n, k, s, p, "no", "none", bias)
     after = _activated(pooling, n, "before", act, nn.BatchNorm2d)
     return nn.Sequential(OrderedDict(**steps, pool=after.pop("layer"), **after))
