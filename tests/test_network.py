@@ -14,7 +14,7 @@ from torch import nn
 
 from wye.errors import UsageError
 from wye.network import build_network, describe
-from wye.network.layers import ACTIVATIONS
+from wye.network.layers import ACTIVATIONS, TransposedConvolution
 from wye.network.mirror import mirror
 from wye.network.ranges import check_range, output_range
 from wye.network.stack import Stack
@@ -337,6 +337,31 @@ def test_whitened_patches_are_uncorrelated_with_unit_variance() -> None:
     torch.testing.assert_close(moments[:10, :10], torch.eye(10).double(), atol=0.05, rtol=0)
     with pytest.raises(NotationError, match="n must be even"):
         Stack("W(97)", (3, 16, 16))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize(
+    ("k", "s", "p", "op"), [(2, 2, 0, 0), (3, 3, 0, 0), (1, 1, 0, 0), (2, 2, 1, 1), (3, 2, 1, 0)]
+)
+def test_a_transposed_convolution_is_that_of_plain_pytorch(
+    k: int, s: int, p: int, op: int, memory: torch.memory_format, bias: bool
+) -> None:
+    torch.manual_seed(0)
+    own = TransposedConvolution(6, 5, k, stride=s, padding=p, output_padding=op, bias=bias)
+    plain = nn.ConvTranspose2d(6, 5, k, stride=s, padding=p, output_padding=op, bias=bias)
+    plain.load_state_dict(own.state_dict())
+    own.to(memory_format=memory)
+    images = torch.randn(4, 6, 7, 3).to(memory_format=memory).requires_grad_()
+    given = images.detach().clone().requires_grad_()
+    found, expected = own(images), plain(given)
+    torch.testing.assert_close(found, expected)
+    change = torch.randn(expected.shape)
+    found.backward(change)
+    expected.backward(change)
+    torch.testing.assert_close(images.grad, given.grad)
+    for mine, other in zip(own.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, atol=1e-4, rtol=1e-4)
 
 
 def test_a_residual_block_begins_as_the_identity_and_adds_what_it_learns() -> None:

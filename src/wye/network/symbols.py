@@ -24,6 +24,7 @@ from wye.network.layers import (
     Residual,
     Scale,
     SidePath,
+    TransposedConvolution,
 )
 from wye.network.whitening import Whitening
 from wye.notation import Alphabet
@@ -59,8 +60,9 @@ def _activated(
     if bn == "before":
         steps["norm"] = norm(channels)
     if act == "relu":
-        # No layer before it needs its own output for the gradient.
-        steps["act"] = nn.ReLU(inplace=True)
+        # In place: no layer before it needs its own output for the gradient. But that of a
+        # transposed convolution is a view, and changing one costs autograd more than it saves.
+        steps["act"] = nn.ReLU(inplace=not isinstance(layer, TransposedConvolution))
     elif act != "none":
         steps["act"] = ACTIVATIONS[act]()
     if bn == "after":
@@ -142,7 +144,7 @@ def _transposed(
     inputs: Shape, n: int, k: int, s: int, p: int, op: int, bn: str, act: str, bias: bool
 ) -> nn.Module:
     channels = image_channels(inputs)
-    layer = nn.ConvTranspose2d(channels, n, k, stride=s, padding=p, output_padding=op, bias=bias)
+    layer = TransposedConvolution(channels, n, k, stride=s, padding=p, output_padding=op, bias=bias)
     return nn.Sequential(_activated(layer, n, bn, act, nn.BatchNorm2d))
 
 
