@@ -43,10 +43,13 @@ def list_rows(
     if study is not None and study not in known:
         raise UsageError(f"there is no study {study!r}; {suggest(study, known)}")
     measured = measured_figures(runs)
+    # The rows of grids are hundreds: the lines below the table name them.
+    whole = json or study is not None
     recipes = [
         recipe_from_row(f"{name}/{row}")
         for name in ([study] if study else known)
-        for row in known[name].rows
+        for row, settings in known[name].rows.items()
+        if whole or "factors" not in settings
     ]
     if json:
         print_json(
@@ -70,8 +73,6 @@ def list_rows(
     columns += [("metric", "left"), ("published", "right"), ("measured", "right")]
     lines = []
     for recipe in recipes:
-        if recipe.factors and study is None:
-            continue  # hundreds of them; the lines below name them
         figures = measured.get(recipe.row, {})
         names = list(dict.fromkeys([*recipe.printed(), *_worth_showing(figures)]))
         for index, name in enumerate(names or [""]):
