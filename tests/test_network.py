@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -342,14 +342,23 @@ def test_whitened_patches_are_uncorrelated_with_unit_variance() -> None:
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize(
-    ("k", "s", "p", "op"), [(2, 2, 0, 0), (3, 3, 0, 0), (1, 1, 0, 0), (2, 2, 1, 1), (3, 2, 1, 0)]
+    "geometry",
+    [
+        {"kernel_size": 2, "stride": 2},
+        {"kernel_size": (3, 2), "stride": (3, 2)},
+        {"kernel_size": 1, "stride": 1},
+        {"kernel_size": 2, "stride": 2, "padding": 1, "output_padding": 1},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": 2, "stride": 2, "dilation": 2},
+        {"kernel_size": 2, "stride": 2, "groups": 2},
+    ],
 )
 def test_a_transposed_convolution_is_that_of_plain_pytorch(
-    k: int, s: int, p: int, op: int, memory: torch.memory_format, bias: bool
+    geometry: dict[str, Any], memory: torch.memory_format, bias: bool
 ) -> None:
     torch.manual_seed(0)
-    own = TransposedConvolution(6, 5, k, stride=s, padding=p, output_padding=op, bias=bias)
-    plain = nn.ConvTranspose2d(6, 5, k, stride=s, padding=p, output_padding=op, bias=bias)
+    own = TransposedConvolution(6, 4, **geometry, bias=bias)
+    plain = nn.ConvTranspose2d(6, 4, **geometry, bias=bias)
     plain.load_state_dict(own.state_dict())
     own.to(memory_format=memory)
     images = torch.randn(4, 6, 7, 3).to(memory_format=memory).requires_grad_()

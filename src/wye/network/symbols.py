@@ -40,6 +40,7 @@ Activation = Literal["none", "relu", "leaky", "elu", "gelu", "silu", "tanh", "si
 Pool = Literal["max", "avg"]
 
 RISING = ("relu", "leaky")
+"""Activations that give the same before and after a maximum, and the same gradients."""
 
 SYMBOLS: Alphabet[nn.Module] = Alphabet("symbol", given=1)
 
@@ -115,8 +116,7 @@ def convolution_pooled(
         steps = _convolution(inputs, n, k, s, p, bn, act, bias)
         steps["pool"] = pooling
         if pool == "max" and act in RISING and bn != "after":
-            # The maximum of what rises is what rises of the maximum, gradients included: on a
-            # quarter of the values.
+            # On the fewer values that the pooling leaves.
             steps.move_to_end("act")
         return nn.Sequential(steps)
     steps = _convolution(inputs, n, k, s, p, "no", "none", bias)

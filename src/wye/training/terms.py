@@ -70,7 +70,7 @@ def l2(parameters: Iterable[nn.Parameter]) -> Tensor:
 class _HalfSquares(torch.autograd.Function):
     """Half the sum of squares, whose gradient is the parameters themselves.
 
-    Left to autograd, each parameter costs a handful of operators: a twentieth of a small step.
+    Left to autograd it takes twice as long: a handful of operators for each parameter.
     """
 
     @staticmethod
