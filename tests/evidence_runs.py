@@ -24,6 +24,7 @@ def plant(
     status: str = "complete",
     steps: int | None = 100,
     right: torch.Tensor | None = None,
+    images: int | None = 10_000,
     **figures: float,
 ) -> Path:
     """Write a run folder by the package's own writers.
@@ -32,6 +33,7 @@ def plant(
         recipe: a recipe, or a row as its study has it.
         place: folder under `root`, the usual one if not given.
         right: whether each of the test images, all of class 1, was named rightly, `(N,)`.
+        images: the test images, all of class 1; None for a run that does not say.
         figures: of the test part.
     """
     if isinstance(recipe, str):
@@ -43,6 +45,9 @@ def plant(
     folder = RunFolder(path)
     folder.write_recipe(recipe)
     test: dict[str, Any] = dict(figures)
+    if images is not None and "accuracy" in figures:
+        correct = round(images * figures["accuracy"])
+        test["confusion"] = [[0, 0], [images - correct, correct]]
     seconds = {"train": 60.0, "total": 70.0}
     result = {"row": recipe.row, "status": status, "seconds": seconds, "test": test}
     folder.write_json("result.json", {**result, **({"steps": steps} if steps else {})})

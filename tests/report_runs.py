@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from wye.evidence.claims import Claim, Finding
+from wye.evidence.claims import Claim
+from wye.evidence.findings import Finding
 from wye.evidence.verdict import Verdict
 from wye.recipe import recipe_from_row
 from wye.recipe.resolve import with_overrides

@@ -16,9 +16,10 @@ from evidence_runs import Command, changed, plant, plant_seeds
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-import wye.evidence.claims
+import wye.evidence.findings
 from wye.errors import UsageError
-from wye.evidence.claims import Claim, Finding, carries, findings, load_claims, read_claims
+from wye.evidence.claims import Claim, carries, load_claims, read_claims
+from wye.evidence.findings import Finding, findings
 from wye.recipe import recipe_from_row
 
 V1, V11, V12 = "joint/v1", "joint/v1.1", "joint/v1.2"
@@ -48,7 +49,7 @@ MADE_UP = yaml.safe_dump(
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Claims of the test's own in the place of the studies'."""
     claims = read_claims(MADE_UP)
-    monkeypatch.setattr(wye.evidence.claims, "load_claims", lambda: claims)
+    monkeypatch.setattr(wye.evidence.findings, "load_claims", lambda: claims)
 
 
 @pytest.fixture
@@ -172,7 +173,14 @@ def test_a_file_that_is_no_list_of_claims_is_told() -> None:
         ("up", {V1: around(0.58), V11: around(0.581, -2)}, "undecided", 0.001),
         ("up", {V1: [0.58], V11: [0.66]}, "undecided", 0.08),
         ("up", {V1: around(0.58)}, "not run", None),
-        ("up", {V1: [0.5, 0.5], V11: [0.5, 0.5]}, "refuted", 0.0),
+        ("up", {V1: [0.5, 0.5], V11: [0.5, 0.5]}, "undecided", 0.0),
+        ("up", {V1: [0.5, 0.6], V11: [0.6, 0.7]}, "undecided", 0.1),
+        ("alike", {V1: [0.5, 0.51], BETA0[V1]: [0.5, 0.51]}, "undecided", 0.0),
+        ("alike", {V1: [0.51, 0.51], BETA0[V1]: [0.5, 0.5]}, "undecided", 0.01),
+        ("level", {V1: [0.6, 0.6]}, "undecided", 0.6),
+        # Certain by the t test alone; of 10,000 images two seeds cannot be.
+        ("up", {V1: [0.5, 0.5], V11: [0.51, 0.5101]}, "undecided", 0.01005),
+        ("level", {V1: [0.62, 0.6201]}, "undecided", 0.62005),
         ("far-up", {V1: around(0.58), V11: around(0.64, -1)}, "supported", 0.06),
         ("far-up", {V1: around(0.58), V11: around(0.6, -1)}, "refuted", 0.02),
         ("far-up", {V1: around(0.58), V11: around(0.611, -1)}, "undecided", 0.031),
@@ -224,6 +232,9 @@ def test_planted_effects_get_their_verdicts(
         assert (found.n, found.effect, found.p, found.runs_needed) == (0, None, None, None)
     elif found.n == 1:
         assert (found.low, found.p, found.runs_needed) == (None, None, None)
+    elif found.low is None:
+        assert (found.p, found.p_corrected, found.runs_needed) == (1, 1, None)
+        assert "all seeds give the same value" in found.note
     else:
         assert found.low is not None and found.high is not None and found.effect is not None
         assert found.low <= found.effect <= found.high
@@ -292,6 +303,17 @@ def test_overlapping_splits_have_a_wider_interval(tmp_path: Path, made_up: None)
     assert found.p == pytest.approx(2 * stats.t.sf(differences.mean() / error, 4))
 
 
+def test_a_tied_claim_is_one_of_those_that_were_tested(tmp_path: Path, made_up: None) -> None:
+    plant_seeds(tmp_path, V1, [0.58, 0.58, 0.58])
+    plant_seeds(tmp_path, V11, [0.60, 0.61, 0.63])
+    plant_seeds(tmp_path, BETA0[V1], [0.58, 0.58, 0.58])
+    by_id = {one.claim.id: one for one in findings(tmp_path) if one.p is not None}
+    assert set(by_id) == {"up", "far-up", "alike", "level"}
+    assert by_id["alike"].p == by_id["alike"].p_corrected == by_id["level"].p == 1
+    first = by_id["up"]
+    assert first.p is not None and first.p_corrected == pytest.approx(4 * first.p)
+
+
 def test_the_correction_is_for_all_claims_that_were_tested(tmp_path: Path, made_up: None) -> None:
     plant_seeds(tmp_path, V1, [0.58, 0.583, 0.577])
     plant_seeds(tmp_path, V11, [0.589, 0.593, 0.592])
@@ -309,6 +331,34 @@ def test_the_correction_is_for_all_claims_that_were_tested(tmp_path: Path, made_
     assert all(one.p_corrected is None for one in every if one.p is None)
 
 
+def test_two_rows_of_one_recipe_are_alike_for_certain(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """v4-end-to-end and v4-l2 are one system by two names."""
+    rows = ["joint/v4-l2", "joint/v4-end-to-end"]
+    claims = read_claims(
+        yaml.safe_dump(
+            [entry("same", same=[rows], margin=0.01), entry("up", higher=rows[0], lower=rows[1])]
+        )
+    )
+    monkeypatch.setattr(wye.evidence.findings, "load_claims", lambda: claims)
+    for row in rows:
+        plant_seeds(tmp_path / "runs", row, [0.85, 0.86])
+    same, up = findings(tmp_path / "runs")
+    assert (same.verdict, up.verdict) == ("supported", "refuted")
+    assert same.p is same.p_corrected is same.low is None
+    assert same.verdict_corrected == "supported"
+    assert "same, up: both rows are one recipe: alike for certain" in command("claims").out
+
+
+def test_runs_that_do_not_say_of_how_many_images_are_told(tmp_path: Path, made_up: None) -> None:
+    for row, accuracies in ((V1, [0.5, 0.5]), (V11, [0.51, 0.5101])):
+        for seed, accuracy in enumerate(accuracies):
+            plant(tmp_path, row, seed, accuracy=accuracy, images=None if row == V1 else 10_000)
+    found = of(tmp_path, "up")
+    assert found.verdict == "supported" and "of how many test images" in found.note
+
+
 def test_protocols_are_never_mixed(tmp_path: Path, made_up: None) -> None:
     plant_seeds(tmp_path, V1, around(0.58))
     plant_seeds(tmp_path, V11, around(0.6, -1), "short")
@@ -324,6 +374,7 @@ def test_protocols_are_never_mixed(tmp_path: Path, made_up: None) -> None:
 KEYS = {
     *("id", "study", "says", "where", "metric", "rows", "margin", "published", "protocol", "n"),
     *("effect", "low", "high", "p", "p_corrected", "verdict", "verdict_corrected", "runs_needed"),
+    *("overlap", "note"),
 }
 
 
@@ -364,7 +415,10 @@ def test_the_table_names_the_protocol_and_what_the_other_one_has(
     verdicts = Counter(one["verdict"] for one in json.loads(command("claims", "--json").out))
     assert verdicts["undecided"] >= 1 and verdicts["not run"] >= 3
     assert ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()) in answer.out
-    assert command("claims", "--protocol", "short").out.startswith("under the protocol short")
+    short = command("claims", "--protocol", "short").out
+    assert short.startswith("under the protocol short")
+    assert "splits: the seeds are overlapping splits" in short and "conservative" in short
+    assert "conservative" not in answer.out
 
 
 @pytest.mark.parametrize(

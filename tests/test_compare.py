@@ -144,7 +144,8 @@ def test_overlapping_splits_are_corrected(command: Command, runs: Path) -> None:
         [differences.mean() - half, differences.mean() + half]
     )
     assert found["bootstrap"] is None
-    assert "Nadeau" in command("compare", "pretrain/transfer", "pretrain/cnn").out
+    told = command("compare", "pretrain/transfer", "pretrain/cnn").out
+    assert "Nadeau" in told and "conservative here" in told
 
 
 def test_folders_of_one_recipe_are_taken(command: Command, runs: Path) -> None:
@@ -236,9 +237,45 @@ def test_mistakes_are_told(
 
 def test_a_row_does_not_differ_from_itself(command: Command, runs: Path) -> None:
     plant_seeds(runs, A, FIRST)
-    one = json.loads(command("compare", A, A, "--json").out)["metrics"]["accuracy"]
+    found = json.loads(command("compare", A, A, "--json").out)
+    one = found["metrics"]["accuracy"]
     assert (one["difference"], one["sd"], one["p"], one["d_z"]) == (0, 0, 1, None)
-    assert command("compare", A, A).status == 0
+    assert one["interval"] is one["bootstrap"] is one["runs_needed"]["runs"] is None
+    assert found["notes"] == ["A and B are one recipe: differences that are 0 are so for certain"]
+    assert "one recipe" in command("compare", A, A).out
+
+
+def test_equal_differences_have_no_interval_and_near_ones_no_narrow_one(
+    command: Command, runs: Path
+) -> None:
+    for seed, (accuracy, psnr) in enumerate([(0.8600, 30.0), (0.8601, 30.5)]):
+        plant(runs, A, seed, accuracy=accuracy, psnr=psnr)
+        plant(runs, B, seed, accuracy=0.85, psnr=psnr - 12)
+    found = json.loads(command("compare", A, B, "--json").out)
+    tied, near = found["metrics"]["psnr"], found["metrics"]["accuracy"]
+    assert (tied["difference"], tied["interval"], tied["p"]) == (12, None, 1)
+    assert near["interval"][0] < 0 < near["interval"][1] and near["p"] > 0.05
+    variance = (0.86005 * 0.13995 + 0.85 * 0.15) / 10_000
+    assert near["floor"]["usual"] == pytest.approx(variance**0.5 / 3, rel=1e-3)
+    assert near["bootstrap"][0] < 0.0099 and near["runs_needed"]["runs"] > 2
+    [note] = [note for note in found["notes"] if "tells nothing of the spread" in note]
+    assert note.startswith("psnr, train_seconds: ")
+    assert note in command("compare", A, B).out
+
+
+def test_runs_that_do_not_say_of_how_many_images_are_told(command: Command, runs: Path) -> None:
+    for seed in range(2):
+        plant(runs, A, seed, accuracy=0.86 + seed / 100, images=None)
+        plant(runs, B, seed, accuracy=0.85)
+    [note] = [
+        note
+        for note in json.loads(command("compare", A, B, "--json").out)["notes"]
+        if "how many test images" in note
+    ]
+    assert note.startswith("accuracy: ")
+    # A single pair has no interval that a floor could widen.
+    one = [runs / row / "seed-0" for row in (A, B)]
+    assert json.loads(command("compare", *one, "--json").out)["notes"] == []
 
 
 def test_a_damaged_run_is_left_out_and_told(command: Command, runs: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from report_runs import HOSTILE, Page, finding, findings, links_of, study_run
 
-from wye.evidence.claims import Finding
+from wye.evidence.findings import Finding
 from wye.report.site import render
 
 PAIR = {"higher": ["joint/v4-l2"], "lower": ["joint/v1"]}

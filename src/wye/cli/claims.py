@@ -14,7 +14,7 @@ from wye.cli.output import Json, number_of_runs, p_value, print_json, print_tabl
 from wye.metrics import metric
 
 if TYPE_CHECKING:
-    from wye.evidence.claims import Finding
+    from wye.evidence.findings import Finding
 
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Claims, such as S0-C13; all by default.")
@@ -35,8 +35,8 @@ def claims(
     json: Json = False,
 ) -> None:
     """Claims of the studies, and what the runs here say of each."""
-    from wye.evidence.claims import findings
     from wye.evidence.collect import runs_by_row
+    from wye.evidence.findings import findings
     from wye.recipe.resolve import PROTOCOLS
 
     collected = runs_by_row(runs)
@@ -68,6 +68,13 @@ def _print(found: Sequence[Finding], protocol: str) -> None:
     print_table(columns, [_line(one) for one in found], title=f"under the protocol {protocol}")
     counts = Counter(one.verdict for one in found)
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    for note in dict.fromkeys(one.note for one in found if one.note):
+        print(f"{', '.join(one.claim.id for one in found if one.note == note)}: {note}")
+    if splits := ", ".join(one.claim.id for one in found if one.overlap and one.n > 1):
+        print(
+            f"{splits}: the seeds are overlapping splits; Nadeau and Bengio's correction is"
+            " conservative here, where the test set is fixed"
+        )
     if any(one.p_corrected is not None for one in found):
         print(
             "corrected: p by Holm's method, for all claims that were tested under this protocol;"

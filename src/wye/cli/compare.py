@@ -80,9 +80,7 @@ def _size(name: str, only: str | None, difference: float | None) -> float | None
 
 
 def _needed(pair: Paired, size: float | None) -> int | None:
-    from wye.evidence.paired import runs_needed
-
-    return None if size is None or pair.sd is None else runs_needed([size], pair.sd, pair.overlap)
+    return None if size is None else pair.runs_needed(size)
 
 
 def _document(found: Comparison, sizes: dict[str, float | None]) -> dict[str, Any]:
@@ -100,6 +98,7 @@ def _document(found: Comparison, sizes: dict[str, float | None]) -> dict[str, An
         **systems,
         "seeds": list(found.seeds),
         "warnings": list(found.warnings),
+        "notes": list(found.notes),
         "metrics": {name: _statistics(pair, sizes[name]) for name, pair in found.metrics.items()},
         "mcnemar": {
             "seeds": {str(seed): vars(test) for seed, test in found.by_seed.items()},
@@ -121,6 +120,7 @@ def _statistics(pair: Paired, size: float | None) -> dict[str, Any]:
         "p": pair.p,
         "d_z": pair.effect_size,
         "overlap": pair.overlap,
+        "floor": vars(pair.floor),
         "runs_needed": {"difference": size, "runs": _needed(pair, size)},
     }
 
@@ -136,8 +136,8 @@ def _print(found: Comparison, sizes: dict[str, float | None]) -> None:
     columns += [("95 % t interval", right), ("bootstrap", right), ("p", right), ("d_z", right)]
     lines = [_line(name, pair) for name, pair in found.metrics.items()]
     print_table(columns, lines, title=f"paired by seed: {seeds}")
-    if any(pair.overlap for pair in found.metrics.values()):
-        print("the seeds are overlapping splits: t with Nadeau and Bengio's correction")
+    for note in found.notes:
+        print(note)
     first = next((name for name, size in sizes.items() if size is not None), None)
     if first and (runs := _needed(found.metrics[first], sizes[first])) is not None:
         size = figure(first, sizes[first], signed=True).lstrip("+")

@@ -27,8 +27,8 @@ def report(
 
     Figures as published, as measured and how they differ, galleries, confusion matrices.
     """
-    from wye.evidence.claims import findings
     from wye.evidence.collect import CompleteRun, by_row
+    from wye.evidence.findings import findings
     from wye.recipe.resolve import PROTOCOLS
     from wye.report import write_report
     from wye.runs.folder import find_runs

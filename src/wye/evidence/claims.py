@@ -1,13 +1,10 @@
-"""Claims of the studies, each a test of runs: what is said, what it was held against, a verdict."""
+"""Claims of the studies: what is said, of which rows, and where the effect lies if it holds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import (
@@ -21,12 +18,9 @@ from pydantic import (
 )
 
 from wye.errors import UsageError
-from wye.evidence.collect import Repeats, Runs, runs_by_row
-from wye.evidence.paired import differences, overlap
-from wye.evidence.verdict import ALPHA, Judgement, Region, Verdict, holm, judge, judge_each
+from wye.evidence.verdict import Region
 from wye.metrics import METRICS, metric
 from wye.recipe import Recipe, recipe_from_row
-from wye.recipe.resolve import PROTOCOLS
 from wye.recipe.settings import NonNegative, Number
 from wye.registry import suggest
 from wye.studies import row_names
@@ -114,56 +108,6 @@ class Claim(BaseModel):
         return known.unit if self.range else known.difference_unit
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What the runs under one protocol say of a claim.
-
-    Attributes:
-        n: seeds of which every row of the claim has a run.
-        effect: mean over them of the difference (or figure), in units of the metric as stored; of
-            several pairs, that of the one which decides (`judge_each`). None where n is 0.
-        low, high: 95 % t interval, with Nadeau and Bengio's correction where the seeds are splits;
-            None where n is below 2.
-        p: two-sided, of the t test of the bound that the effect is nearest to (the margin, an end
-            of the range): below 0.05 exactly where the interval lies on one side of it.
-        p_corrected: by Holm's method, for all claims that have a p under this protocol.
-        verdict: supported: the interval lies where the claim holds; refuted: where it doesn't;
-            undecided: on both sides, or n is 1; not run: n is 0.
-        verdict_corrected: the same by `p_corrected`: the probability that any of these verdicts is
-            wrong is at most 0.05.
-        runs_needed: of an undecided claim, how many runs would decide it with probability 0.8, were
-            effect and spread as measured; 1,001 for more than 1,000.
-        unit: of the effect as it is shown to people.
-    """
-
-    claim: Claim
-    protocol: str
-    n: int
-    effect: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_corrected: float | None
-    verdict: Verdict
-    verdict_corrected: Verdict
-    runs_needed: int | None
-    seeds: tuple[int, ...]
-    unit: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The finding as plain values; figures as stored."""
-        claim = self.claim
-        kept = {key: value for key, value in vars(self).items() if key not in ("claim", "seeds")}
-        return {
-            **{key: getattr(claim, key) for key in ("id", "study", "says", "where", "metric")},
-            "rows": list(claim.rows),
-            **claim.model_dump(mode="json", include={"higher", "lower", "same", "range"}),
-            **{key: getattr(claim, key) for key in ("margin", "published")},
-            **kept,
-            "seeds": list(self.seeds),
-        }
-
-
 def load_claims() -> tuple[Claim, ...]:
     """The claims of the studies, in the order of the file.
 
@@ -220,72 +164,3 @@ def carries(recipe: Recipe, name: str) -> bool:
         return True
     rebuilt = recipe.network.decoder != "none"
     return rebuilt and (name != "ssim_range2" or recipe.evaluation.ssim_range2)
-
-
-def findings(
-    root: Path | Runs, protocol: str = "paper", ids: Sequence[str] | None = None
-) -> list[Finding]:
-    """What the runs under a folder say of the claims.
-
-    Args:
-        root: a folder, or its runs as `runs_by_row` collects them.
-        protocol: `paper` or `short`; runs of one alone are used.
-        ids: of these claims alone; the correction is for all of them still.
-
-    Raises:
-        UsageError: there is no such protocol, or no such claim.
-    """
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
-    claims = load_claims()
-    known = [claim.id for claim in claims]
-    for name in ids or ():
-        if name not in known:
-            raise UsageError(f"no claim {shown(name)}; {suggest(name, known)}")
-    runs = root if isinstance(root, dict) else runs_by_row(root)
-    found = _corrected(_finding(claim, protocol, runs) for claim in claims)
-    return [one for one in found if ids is None or one.claim.id in ids]
-
-
-def _finding(claim: Claim, protocol: str, runs: Runs) -> Finding:
-    repeats = {row: runs.get((row, protocol), {}) for row in claim.rows}
-    figures = {row: _figures(of, claim.metric) for row, of in repeats.items()}
-    seeds = sorted(set.intersection(*(set(of) for of in figures.values())))
-    judgement = _judged(claim, figures, seeds, repeats)
-    verdict = judgement.verdict
-    low, high = judgement.interval or (None, None)
-    needed = judgement.runs_needed if verdict == "undecided" else None
-    return Finding(
-        *(claim, protocol, judgement.n, judgement.effect, low, high, judgement.p, judgement.p),
-        *(verdict, verdict, needed, tuple(seeds), claim.unit),
-    )
-
-
-def _figures(repeats: Repeats, name: str) -> dict[int, float]:
-    return {seed: run.figures[name] for seed, run in repeats.items() if name in run.figures}
-
-
-def _judged(
-    claim: Claim,
-    figures: Mapping[str, Mapping[int, float]],
-    seeds: Sequence[int],
-    repeats: Mapping[str, Repeats],
-) -> Judgement:
-    widened = overlap(*(run.recipe for of in repeats.values() for run in of.values()))
-    if claim.row:
-        return judge([figures[claim.row][seed] for seed in seeds], claim.region, widened)
-    pairs = claim.same or tuple(zip(claim.higher, claim.lower, strict=True))
-    each = [differences(figures[one], figures[other], seeds) for one, other in pairs]
-    return judge_each(each, claim.region, widened)
-
-
-def _corrected(found: Iterable[Finding]) -> list[Finding]:
-    """The findings with p corrected for the number of those that have one."""
-    each = list(found)
-    tested = [index for index, one in enumerate(each) if one.p is not None]
-    corrected = holm([each[index].p or 0.0 for index in tested])
-    for index, p in zip(tested, corrected, strict=True):
-        one = each[index]
-        verdict: Verdict = one.verdict if p < ALPHA else "undecided"
-        each[index] = replace(one, p_corrected=p, verdict_corrected=verdict)
-    return each

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wye.errors import UsageError, WyeError
+from wye.evidence.collect import repeats
+from wye.evidence.floor import floor_of
 from wye.evidence.mcnemar import McNemar, clustered_mcnemar, mcnemar
-from wye.evidence.paired import Paired, overlap, paired
+from wye.evidence.paired import NO_FLOOR, Paired, overlap, paired
 from wye.evidence.systems import System
 from wye.metrics import METRICS, ordered
 from wye.recipe import Recipe
@@ -30,6 +32,7 @@ class Comparison:
     Attributes:
         seeds: those that both were run with.
         warnings: what else the two differ in that a reader must know of.
+        notes: what the statistics do not say, and why.
         metrics: metric to its statistics.
         by_seed: McNemar's test of each pair whose answers were kept.
         together: the same test of all these pairs at once; None of fewer than two, and where their
@@ -40,6 +43,7 @@ class Comparison:
     second: System
     seeds: tuple[int, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
     metrics: dict[str, Paired]
     by_seed: dict[int, McNemar] = field(default_factory=dict)
     together: McNemar | None = None
@@ -69,12 +73,18 @@ def compare(first: System, second: System, metric: str | None = None) -> Compari
         )
     widened = overlap(first.recipe, second.recipe)
     found: dict[str, Paired] = {}
+    unknown: list[str] = []
     for name in METRICS if metric is None else (metric,):
-        if pair := paired(first.figures(name), second.figures(name), widened):
+        values = first.figures(name), second.figures(name)
+        both = [[s.runs[seed] for seed in values[0] if seed in values[1]] for s in (first, second)]
+        floor = floor_of(name, *both)
+        if pair := paired(*values, widened, floor or NO_FLOOR):
             found[name] = pair
+            if floor is None:
+                unknown.append(name)
     if metric is not None and not found:
-        both = [name for name in METRICS if first.figures(name) and second.figures(name)]
-        raise UsageError(f"--metric {metric}: not measured in both; {suggest(metric, both)}")
+        known = [name for name in METRICS if first.figures(name) and second.figures(name)]
+        raise UsageError(f"--metric {metric}: not measured in both; {suggest(metric, known)}")
     warnings = [*_unlike(first, second, seeds)]
     by_seed: dict[int, McNemar] = {}
     together = None
@@ -86,8 +96,29 @@ def compare(first: System, second: System, metric: str | None = None) -> Compari
             together = clustered_mcnemar([(one, other) for _, one, other in answers.values()])
     return Comparison(
         *(first, second, tuple(seeds), tuple(warnings)),
+        tuple(_notes(first, second, found, unknown)),
         *({name: found[name] for name in ordered(found)}, by_seed, together),
     )
+
+
+def _notes(
+    first: System, second: System, found: dict[str, Paired], unknown: list[str]
+) -> Iterator[str]:
+    """What a reader of intervals and p must know of the spread behind them."""
+    if repeats(first.recipe, second.recipe):
+        yield "A and B are one recipe: differences that are 0 are so for certain"
+    elif tied := ", ".join(name for name in ordered(found) if found[name].ties):
+        yield (
+            f"{tied}: all seeds differ by the same, which tells nothing of the spread: no interval,"
+            " and p is 1"
+        )
+    if tested := ", ".join(name for name in ordered(unknown) if len(found[name].seeds) > 1):
+        yield f"{tested}: runs do not say of how many test images: the spread has no floor"
+    if any(pair.overlap for pair in found.values()):
+        yield (
+            "the seeds are overlapping splits: t with Nadeau and Bengio's correction, which is"
+            " conservative here, where the test set is fixed"
+        )
 
 
 def _check_comparable(first: System, second: System) -> None:
@@ -150,7 +181,7 @@ def _as_long(one: Recipe, other: Recipe) -> bool:
 def _answers(
     first: System, second: System, seeds: list[int], warnings: list[str]
 ) -> Iterator[tuple[int, tuple[bytes, Right, Right]]]:
-    """Seed to the labels, and which images each system named rightly."""
+    """Seed to the labels, and which images each system classified correctly."""
     from wye.runs.folder import Run
 
     missing: list[int] = []

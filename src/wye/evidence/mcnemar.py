@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Right = NDArray[np.bool_]
-"""Whether each image of the test set was named rightly, `(N,)`."""
+"""Whether each image of the test set was correctly classified, `(N,)`."""
 
 
 @dataclass(frozen=True)
 class McNemar:
-    """Images that one of two classifiers alone names rightly, and the p of so uneven a split.
+    """Images that one of two classifiers alone gets right, and the p of so uneven a split.
 
     For several pairs of classifiers an image counts once for each pair.
     """

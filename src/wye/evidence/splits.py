@@ -15,9 +15,11 @@ LOWER = ("mse", "mae", "cross_entropy", "train_loss", "train_seconds")
 def summary(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     """Metric to `{"mean", "sd", "n", "best": {"value", "seed"}}` over the runs of the splits.
 
-    `sd` is the sample deviation, None for a single run. The best split is chosen by the test set,
-    so its figure is optimistic; study S1 printed it. Splits of one set of images overlap, so their
-    deviation is not that of independent samples (Nadeau and Bengio 2003).
+    `sd` is the sample standard deviation, None for a single run. The best split is chosen by the
+    test set, so its value is optimistic; study S1 printed it. Splits of one set of images overlap,
+    so their standard deviation is not that of independent samples (Nadeau and Bengio 2003). The
+    correction for that is conservative where the test set is fixed, see
+    `wye.evidence.paired.overlap`.
     """
     measured = [(run.recipe.seed, figures(run.result)) for run in runs if run.result]
     found: dict[str, dict[str, Any]] = {}

@@ -18,7 +18,8 @@ from wye.report.rows import Row
 from wye.studies import studies
 
 if TYPE_CHECKING:
-    from wye.evidence.claims import Claim, Finding
+    from wye.evidence.claims import Claim
+    from wye.evidence.findings import Finding
     from wye.evidence.verdict import Verdict
 
 PAGE = "claims.html"
@@ -31,15 +32,20 @@ MEANINGS: tuple[tuple[Verdict, str], ...] = (
     ("refuted", "the whole interval lies where it does not hold"),
     (
         "undecided",
-        "the interval lies on both sides, or there is a single run; beside it how many runs would"
-        " decide with probability 0.8, were effect and spread as measured",
+        "the interval lies on both sides, or there is none, of a single run or of values that are"
+        " all equal; beside it how many runs would decide with probability 0.8, were effect and"
+        " spread as measured",
     ),
     ("not run", "no seed under this protocol for which all of its rows have a run"),
 )
 HOW = (
     "The effect of a claim is the mean difference of its rows, paired by seed (of several pairs,"
     " which all must hold, that of the pair that decides), or the figure of its row, with a 95 % t"
-    " interval that is widened after Nadeau and Bengio where seeds are overlapping random splits.",
+    " interval that is widened after Nadeau and Bengio where seeds are overlapping random splits"
+    " (conservative here, where the test set is fixed).",
+    "Few seeds may agree by chance, so the standard deviation of accuracies and other counts has a"
+    " floor, from the number of test images; values that are all equal have no interval and a p of"
+    " 1, unless both rows are one recipe, which are alike for certain.",
     "The verdict is read off that interval, and p is of the t test of the bound that the effect is"
     " nearest to (zero, the margin, an end of the range): below 0.05 exactly where the interval"
     " lies on one side.",

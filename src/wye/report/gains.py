@@ -127,7 +127,7 @@ def _gain(of: Mapping[int, float], base: Mapping[int, float]) -> Gain | None:
     each = [100 * (of[seed] - base[seed]) for seed in sorted(of) if seed in base]
     if (mean := spread(each)) is None:
         return None
-    low, high = t_interval(each) if len(each) > 1 else (None, None)
+    low, high = (t_interval(each) if len(each) > 1 else None) or (None, None)
     return Gain(mean.mean, low, high, mean.n)
 
 

@@ -19,7 +19,7 @@ from wye.report.rows import Row, RunLike
 from wye.studies import studies
 
 if TYPE_CHECKING:
-    from wye.evidence.claims import Finding
+    from wye.evidence.findings import Finding
 
 logger = logging.getLogger("wye")
 
