@@ -60,6 +60,16 @@ def test_what_gives_no_gain(tmp_path: Path) -> None:
     assert (gain.low, gain.high, gain.n, gain.sign) == (None, None, 1, 0)
 
 
+def test_equal_gains_have_no_interval_and_no_sign(tmp_path: Path) -> None:
+    """0.8534 - 0.8432 and 0.8535 - 0.8433 are equal but for floating point."""
+    runs = arm(tmp_path, "joint-50-clean-even", {0: 0.8534, 1: 0.8535})
+    runs += arm(tmp_path, "classifier-50-clean-even", {0: 0.8432, 1: 0.8433})
+    gain = conditions(accuracies(group(runs)))[0].gains["joint"][50]
+    assert gain.mean == pytest.approx(1.02)
+    assert (gain.low, gain.high, gain.n, gain.sign) == (None, None, 2, 0)
+    assert "+1.0 (2)" in page_of(*runs).text
+
+
 def test_conditions_and_arms_follow_the_study_file(tmp_path: Path) -> None:
     runs = []
     for where in ("noise-even", "clean-uneven", "clean-even"):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wye.evidence.paired import t_interval
+from wye.evidence.paired import differences, t_interval
 from wye.metrics import Spread, figures, spread
 from wye.report.rows import Row
 from wye.studies import studies
@@ -22,7 +22,8 @@ class Gain:
 
     Attributes:
         n: the seeds that both have.
-        low: end of the 95 % t interval of the mean; None of a single seed.
+        low: end of the 95 % t interval of the mean; None of a single seed, and where all seeds gain
+            the same, which tells nothing of the spread.
     """
 
     mean: float
@@ -124,7 +125,7 @@ def accuracies(rows: Iterable[Row]) -> Iterator[Accuracies]:
 
 
 def _gain(of: Mapping[int, float], base: Mapping[int, float]) -> Gain | None:
-    each = [100 * (of[seed] - base[seed]) for seed in sorted(of) if seed in base]
+    each = [100 * value for value in differences(of, base, sorted(of.keys() & base.keys()))]
     if (mean := spread(each)) is None:
         return None
     low, high = (t_interval(each) if len(each) > 1 else None) or (None, None)
