@@ -116,10 +116,15 @@ def test_interval_test_bootstrap_effect_size_and_number_of_runs_have_one_floor()
     assert found.p == pytest.approx(2 * stats.t.sf(found.effect_size * 2, 3))
     assert found.p == pytest.approx(t_test(values, floor=floor))
     assert found.sd == pytest.approx(sd)
-    needed = found.runs_needed(0.003)
-    assert needed == runs_needed([0.003], sd, floor=floor) > runs_needed([0.003], sd)
-    # So many runs of that spread have a raised standard deviation that the difference outgrows.
-    assert 0.003 / (floor.raised(sd, needed) / math.sqrt(needed)) > stats.t.ppf(0.975, needed - 1)
+    # What is planned with is the spread to go by, not one that is small by accident.
+    assert found.runs_needed(0.003) == runs_needed([0.003], floor.raised(sd, 4), floor=floor)
+    # The floor holds for the runs that are planned, too: their own spread is raised likewise.
+    least = runs_needed([0.003], 1e-9, floor=floor)
+    for count, enough in ((least, True), (least - 1, False)):
+        error = floor.raised(1e-9, count) / math.sqrt(count)
+        critical = stats.t.ppf(0.975, count - 1)
+        power = stats.nct.sf(critical, count - 1, 0.003 / error)
+        assert (power >= 0.8) == enough
 
 
 FAMILY, FAMILIES = 25, 120

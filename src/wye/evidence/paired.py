@@ -68,7 +68,8 @@ class Paired:
         """How many runs show a difference of this size; None where the spread is not known."""
         if not self.sd:
             return None
-        return runs_needed([difference], self.sd, self.overlap, self.floor)
+        sd = self.floor.raised(self.sd, len(self.seeds))
+        return runs_needed([difference], sd, self.overlap, self.floor)
 
 
 def paired(

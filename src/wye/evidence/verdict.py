@@ -72,7 +72,7 @@ class Judgement:
             None of fewer than two and where the effect is certain.
         inside: whether the effect lies in the region.
         runs_needed: runs that would decide with probability 0.8, the effect and the spread being
-            as measured; 1,001 for more than 1,000, None where there is no interval.
+            as measured, with its floor; 1,001 for more than 1,000, None without an interval.
         certain: whether the effect is 0 because it is that of a recipe on itself.
     """
 
@@ -121,7 +121,8 @@ def judge(sample: Sample, region: Region, overlap: float = 0.0, level: float = L
     interval = t_interval(values, level, overlap, floor)
     needed = None
     if interval is not None:
-        needed = runs_needed(region.distances(effect), measured.sd, overlap, floor)
+        sd = floor.raised(measured.sd, measured.n)
+        needed = runs_needed(region.distances(effect), sd, overlap, floor)
     p = t_test(values, region.nearest(effect), overlap, floor)
     return Judgement(measured.n, effect, interval, p, inside, needed)
 
