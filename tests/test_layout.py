@@ -14,9 +14,10 @@ import wye
 PACKAGE = Path(wye.__file__).parent
 
 # study file > recipe > data > network > training > evaluation > runs > series > evidence >
-# report, on common ground, under the Python interface and the command line.
+# plots > report, on common ground, under the Python interface and the command line.
 STAGES = [
-    {"__init__", "wording", "errors", "files", "machine", "metrics"},
+    {"__init__", "wording", "errors", "machine", "metrics"},
+    {"files"},
     {"registry", "streams"},
     {"notation"},
     {"studies"},
@@ -28,6 +29,7 @@ STAGES = [
     {"runs"},
     {"series"},
     {"evidence"},
+    {"plots"},
     {"report"},
     {"api"},
     {"bench"},

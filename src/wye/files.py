@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from wye.errors import MachineError
+
 PARTIAL = ".part"
 
 
@@ -52,3 +54,16 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> Non
             # A full disk is told without the name of the file.
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+def save_bytes(path: Path, content: bytes) -> None:
+    """Write `path` whole or not at all; its folder is made.
+
+    Raises:
+        MachineError: the machine refused.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    except OSError as problem:
+        raise MachineError(f"cannot write {path}: {problem.strerror or problem}") from problem

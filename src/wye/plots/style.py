@@ -1,0 +1,114 @@
+"""How plots look, light and dark, and the context in which they are drawn."""
+
+from __future__ import annotations
+
+import importlib.util
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from wye.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, QUIET, RULE, GROUND = "#222222", "#5c626d", "#dcdad3", "#ffffff"
+TRAIN, VALIDATION, TEST = "#8a93a3", "#1f5fa8", "#b4540a"
+SERIES = ("#00639f", "#b04600", "#00705a", "#a03a78", "#716000", "#54585f")
+"""Colours of things that are compared: runs, arms."""
+MARKERS = ("o", "s", "D", "^", "v", "P")
+"""Their marks, so that none is told by its colour alone."""
+DARK = {
+    INK: "#dddddd", QUIET: "#9fa6b2", RULE: "#343941", GROUND: "#16181c",
+    TRAIN: "#858fa1", VALIDATION: "#7fb2ee", TEST: "#eb9a57",
+    **dict(zip(SERIES, ("#62b6f2", "#f2924f", "#45c79e", "#e79bc8", "#d6c052", "#b9bec7"),
+               strict=True)),
+}  # fmt: skip
+"""What each colour becomes on a dark screen, in SVG."""
+RIGHT, WRONG = "#3b7cc9", "#d9732e"
+"""Of the cells of a confusion matrix: readable on either ground, as an image keeps its colours."""
+
+SMALL, SIZE, LARGE = 7.0, 8.0, 9.0
+"""Sizes of text, in points."""
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # matplotlib brings it: the same layout everywhere
+    "font.size": SIZE,
+    "text.parse_math": False,  # a class may be called $x$
+    "text.color": INK,
+    "figure.facecolor": GROUND,
+    "figure.dpi": 150,
+    "savefig.dpi": "figure",
+    "axes.facecolor": "none",
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": QUIET,
+    "axes.labelsize": SIZE,
+    "axes.titlesize": LARGE,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.spines.bottom": False,
+    "lines.solid_capstyle": "round",
+    "lines.solid_joinstyle": "round",
+    "legend.frameon": False,
+    "legend.fontsize": SIZE,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "wye",
+    "pdf.fonttype": 42,
+}
+
+
+def available() -> bool:
+    """Whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+MISSING = "plots are drawn by matplotlib, which is not installed: pip install 'wye[plots]'"
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """A context in which plots look as they should, whatever the user's matplotlibrc says.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
+    if not available():
+        raise UsageError(MISSING)
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", _SETTINGS]):
+        yield
+
+
+def quiet_axes(axes: Axes, grid: str | None = "y") -> None:
+    """Labels without tick marks, and thin lines across the values of an axis (`x`, `y`, `both`)."""
+    axes.tick_params(which="both", length=0, colors=QUIET, labelsize=SIZE)
+    axes.minorticks_off()
+    if grid is not None:
+        axes.grid(True, axis=grid, color=RULE, linewidth=0.7)  # type: ignore[arg-type]
+
+
+def number(value: float, _position: int | None = None) -> str:
+    """A tick's value, with a minus sign that is as wide as a plus."""
+    return f"{value:.6g}".replace("-", "−")
+
+
+def width_of(text: str, size: float = SIZE) -> float:
+    """About how wide a text is, in inches; rather more than less."""
+    wide = sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.64 for c in text)
+    return wide * size / 72
+
+
+def fitted(text: str, width: float, size: float = SIZE) -> str:
+    """The text, its middle left out where it is wider than `width` inches."""
+    if width_of(text, size) <= width:
+        return text
+    kept = max(int(len(text) * width / width_of(text, size)) - 1, 2)
+    tail = kept // 2
+    return f"{text[: kept - tail]}…{text[-tail:]}"
