@@ -97,6 +97,8 @@ def study_page(name: str, runs: Sequence[Measured], gains: gains_page.Results | 
     if notes := _notes(study):
         parts += ["## Notes on rows", notes]
     measured = measured_section(name, runs) if gains is None else gains_page.section(name, gains)
+    if study.withdrawn:
+        measured = f"**Withdrawn.** {cell(study.withdrawn)}\n\n{measured}"
     parts += ["## Measured", measured]
     parts += ["## To run them", _running(recipes)]
     parts += ["## What the rows share", f"```yaml\n{_yaml(study.shared)}```"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -32,13 +33,17 @@ def prepared(**settings: object) -> Prepared:
 
 
 def epoch(data: Prepared, number: int = 1, image_size: int | None = None) -> Batch:
-    batches = list(training_batches(data, 7, Streams(0), number, image_size))
-    return Batch(*(torch.cat(part) for part in zip(*batches, strict=True)))
+    return joined(training_batches(data, 7, Streams(0), number, image_size))
 
 
 def evaluated(data: Prepared, batch_size: int = 30) -> Batch:
-    batches = list(evaluation_batches(data, data.test, batch_size, Streams(0), "test"))
-    return Batch(*(torch.cat(part) for part in zip(*batches, strict=True)))
+    return joined(evaluation_batches(data, data.test, batch_size, Streams(0), "test"))
+
+
+def joined(batches: Iterable[Batch]) -> Batch:
+    """All images of several batches in one."""
+    parts = zip(*batches, strict=True)
+    return Batch(*(None if part[0] is None else torch.cat(part) for part in parts))
 
 
 def in_order(data: Prepared, number: int) -> Tensor:
@@ -130,6 +135,33 @@ def test_a_corruption_can_be_kept_to_training() -> None:
     assert not torch.equal(epoch(training).inputs, epoch(training).targets)
     assert not torch.equal(evaluated(everywhere).inputs, evaluated(everywhere).targets)
     assert torch.equal(evaluated(training).inputs, evaluated(training).targets)
+
+
+def test_a_corruption_of_the_decoder_leaves_the_inputs_clean() -> None:
+    everywhere = prepared(corrupt="noise(0.5)")
+    decoder = prepared(corrupt="noise(0.5)", corrupt_in="decoder")
+    batch = epoch(decoder)
+    assert torch.equal(batch.inputs, batch.targets)
+    assert batch.noisy is not None and torch.equal(batch.noisy, epoch(everywhere).inputs)
+    assert evaluated(decoder).noisy is None
+    assert torch.equal(evaluated(decoder).inputs, evaluated(decoder).targets)
+
+
+def test_images_without_a_label_are_noisy_for_the_decoder_too() -> None:
+    data = prepared(corrupt="noise(0.5)", corrupt_in="decoder")
+    batch = next(training_batches(data, 7, Streams(0), 1, unlabelled=5))
+    assert batch.noisy is not None and batch.noisy.shape == batch.inputs.shape
+    assert len(batch.inputs) == 12 and len(batch.labels) == 7
+    assert (batch.noisy - batch.inputs).std() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(("images", "batch", "kept"), [(24, 7, 21), (21, 7, 21), (5, 7, 5)])
+def test_a_last_batch_that_is_not_full_can_be_left_out(images: int, batch: int, kept: int) -> None:
+    data = prepared(validation=0)
+    few = replace(data, train=data.train.take(torch.arange(images)))
+    sizes = [len(b.labels) for b in training_batches(few, batch, Streams(0), 1, drop_last=True)]
+    assert sum(sizes) == kept and len(set(sizes)) == 1
+    assert len(sizes) == steps_per_epoch(images, batch, drop_last=True)
 
 
 def test_the_noise_of_a_copy_is_the_same_in_every_epoch() -> None:

@@ -13,13 +13,14 @@ import wye
 
 PACKAGE = Path(wye.__file__).parent
 
-# study file > recipe > data > network > training > evaluation > runs > series > evidence >
+# notation > terms > study file > recipe > data > network > training > evaluation > runs > series > evidence >
 # plots > report, on common ground, under the Python interface and the command line.
 STAGES = [
     {"__init__", "wording", "errors", "machine", "metrics"},
     {"files"},
     {"registry", "streams"},
     {"notation"},
+    {"objective"},
     {"studies"},
     {"recipe"},
     {"data"},

@@ -303,11 +303,32 @@ def test_phases_are_refitted_and_keep_what_is_theirs() -> None:
     first, second = recipe.resolved_phases()
     assert (first.train.epochs, second.train.epochs) == (5, 5)
     assert first.train.schedule.kind == second.train.schedule.kind == "linear"
-    assert (first.loss.alpha, first.loss.beta, first.loss.gamma) == (0, 1, 0.001)
-    assert (second.loss.alpha, second.loss.beta) == (1, 0)
+    assert (first.loss.alpha, first.loss.beta, first.train.lr) == (1, 1, 0.01)
+    assert (second.loss.alpha, second.loss.beta, second.train.lr) == (1, 0, 0.001)
+    assert first.freeze == ("classifier",)
     assert second.freeze == ("encoder", "decoder")
     with pytest.raises(UsageError, match="2 phases of at least one epoch each"):
         resolve("joint/v4-two-phase", parse_overrides(["train.epochs=1"]))
+
+
+@pytest.mark.parametrize(("epochs", "kind"), [(8, "linear"), (11, "linear"), (12, "plateau")])
+def test_a_plateau_that_cannot_act_in_the_time_becomes_a_fall(epochs: int, kind: str) -> None:
+    """With a patience of 10 the first reduction is after epoch 11 at the earliest."""
+    recipe = resolve("pretrain/cnn", parse_overrides([f"train.epochs={epochs}"]))
+    assert recipe.train.schedule.kind == kind
+    (phase,) = recipe_from_row("pretrain/transfer", "short").resolved_phases()
+    assert (phase.train.epochs, phase.train.schedule.kind) == (8, "linear")
+
+
+def test_rates_of_the_encoder_are_given_once() -> None:
+    with pytest.raises(UsageError, match=r"train\.first_lr and train.encoder_lr both"):
+        resolve("joint/v4", parse_overrides(["train.first_lr=0.001", "train.encoder_lr=0.001"]))
+
+
+def test_a_corruption_of_the_decoder_needs_both_branches() -> None:
+    noisy = ["data.corrupt=noise(0.1)", "data.corrupt_in=decoder"]
+    with pytest.raises(UsageError, match=r"network\.classifier is none"):
+        resolve("autoencoders/conv-strided", parse_overrides(noisy))
 
 
 def test_phases_must_last_as_long_as_they_say() -> None:

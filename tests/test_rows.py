@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ def shortened(recipe: Recipe) -> Recipe:
         {**p, "epochs": 1, "train": {k: v for k, v in p["train"].items() if k != "batch_size"}}
         for p in settings["phases"]
     ]
-    train = {**settings["train"], "batch_size": 32, "epochs": max(1, len(phases))}
+    train = {**settings["train"], "batch_size": 16, "epochs": max(1, len(phases))}
     train["steps"] = 2 if train["steps"] else None
     data = {**settings["data"], "limit": dict.fromkeys(settings["data"]["limit"], EACH // 2)}
     if data["view"]:
@@ -270,3 +271,95 @@ def test_study_files_hold_nothing_that_yaml_reads_twice() -> None:
     folder = Path(__file__).parent.parent / "src" / "wye" / "studies"
     for path in folder.glob("*.yaml"):
         yaml.load(path.read_text(), Loader=Strict)
+
+
+PHASES = {
+    "practices/original-cifar": [("lr", 0.003, 0.00174, 0.001), ("encoder_lr", 0.0003, None, None)],
+    "practices/original-mnist": [("lr", 0.003, 0.001, 0.001), ("encoder_lr", 0.0003, None, None)],
+    "joint/v4-two-phase-frozen": [("lr", 0.01, 0.001)],
+    "joint/v4-two-phase": [("lr", 0.01, 0.01)],
+}
+
+
+@pytest.mark.parametrize("row", PHASES)
+def test_rates_of_the_phases_are_those_of_the_study(row: str) -> None:
+    phases = recipe_from_row(row).resolved_phases()
+    for key, *expected in PHASES[row]:
+        assert [getattr(phase.train, key) for phase in phases] == expected
+
+
+SETTINGS = {
+    "practices/original-cifar": {"train.freeze_norms": "none", "train.drop_last": True},
+    "practices/pretrained-mnist": {"train.freeze_norms": "affine", "train.drop_last": True},
+    "practices/baseline-cifar": {"train.drop_last": True},
+    "pretrain/cnn": {
+        "train.drop_last": True,
+        "train.eps": 1e-7,
+        "train.schedule.min_delta": 1e-4,
+        "network.norm_momentum": 0.01,
+        "network.norm_eps": 1e-3,
+    },
+    "pretrain/autoencoder": {"train.optimizer": "rmsprop", "train.eps": 1e-7},
+    "pretrain/transfer-all-frozen": {"transfer.row": "pretrain/autoencoder-augmented"},
+    "autoencoders/conv-strided-bn": {"train.eps": 1e-7, "network.norm_momentum": 0.01},
+    "autoencoders/denoising": {"evaluation.corrupt": "noise(1.0)"},
+    "fashion5/autoencoder": {"evaluation.corrupt": "noise(1)"},
+    "when/denoising-50-clean-even": {"data.corrupt_in": "decoder"},
+    "joint/v4": {"train.drop_last": False, "train.freeze_norms": "all", "train.eps": None},
+}
+
+
+@pytest.mark.parametrize("row", SETTINGS)
+def test_settings_are_those_of_the_study(row: str) -> None:
+    settings = flat(recipe_from_row(row).model_dump())
+    for key, expected in SETTINGS[row].items():
+        assert settings[key] == expected, key
+
+
+def flat(settings: dict[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        inner = flat(value, f"{before}{key}.") if isinstance(value, dict) else {}
+        found |= inner or {f"{before}{key}": value}
+    return found
+
+
+def test_the_procedure_of_the_notebook_is_followed() -> None:
+    recipe = recipe_from_row("joint/v4-two-phase-frozen")
+    first, second = recipe.resolved_phases()
+    assert (first.loss.alpha, first.loss.beta, first.freeze) == (1, 1, ("classifier",))
+    assert (second.loss.beta, second.freeze) == (0, ("encoder", "decoder"))
+    assert recipe.loss.gamma == 0 and "D(" not in recipe.network.classifier
+    assert recipe.network.classifier.count("C(64)") + recipe.network.classifier.count("C'(64)") == 3
+
+
+def test_dropout_stands_where_the_text_has_it() -> None:
+    line = recipe_from_row("joint/v4-dropout-conv").network.classifier
+    assert line == "C'(32) > D(0.3) > C(64) > D(0.3) > C(64) > L(512) > L(128) > L'(10)"
+
+
+def test_the_dense_layers_are_all_that_differs() -> None:
+    with_, without, flat_ = (
+        recipe_from_row(f"autoencoders/conv-{name}-equal")
+        for name in ("dense", "no-dense", "dense-flat")
+    )
+    assert with_.network.encoder == f"{without.network.encoder} > C'(32, k=1) > C'(32, k=1)"
+    assert with_.network.decoder == without.network.decoder
+    assert flat_.network.encoder == f"{without.network.encoder} > L(1024)"
+    assert flat_.network.decoder == f"L(2048) > R(32x8x8) > {without.network.decoder}"
+    assert with_.train == without.train == flat_.train
+
+
+def test_controls_of_when_differ_in_what_they_control_alone() -> None:
+    def of(arm: str) -> Recipe:
+        return recipe_from_row(f"when/{arm}-50-clean-even", "short")
+
+    first, half, whole = of("autoencoder-first"), of("classifier-half"), of("classifier")
+    labelled = [phase.train for phase in first.resolved_phases() if phase.loss.alpha]
+    steps = sum((each.steps or 0) * each.epochs for each in labelled)
+    assert steps == (half.train.steps or 0) * half.train.epochs
+    assert 2 * steps == (whole.train.steps or 0) * whole.train.epochs
+    noisy, clean = of("classifier-noise"), of("denoising")
+    assert noisy.data.corrupt == clean.data.corrupt
+    assert (noisy.data.corrupt_in, clean.data.corrupt_in) == ("training", "decoder")
+    assert noisy.loss.beta == 0

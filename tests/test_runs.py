@@ -461,3 +461,27 @@ PHASES = [
     {"epochs": 3, "loss": {"alpha": 0}},
     {"epochs": 5, "loss": {"beta": 0}, "freeze": ["encoder[0]"], "schedule": "one-cycle"},
 ]
+
+
+def test_noisy_test_images_are_compared_with_the_clean_ones(tmp_path: Path) -> None:
+    """What is measured is recomputed from the weights with plain PyTorch."""
+    line = "noise(0.2)"
+    recipe = small(data={"normalize": "dataset"}, evaluation={"corrupt": line})
+    measured = wye.train(recipe, out=tmp_path / "noisy").result["test"]
+    plain = wye.train(small(data={"normalize": "dataset"}), out=tmp_path / "plain").result["test"]
+    assert {**plain, **{k: v for k, v in measured.items() if k not in plain}} == measured
+    made = set_up(recipe)
+    made.network.load_state_dict(Run(tmp_path / "noisy").weights())
+    clean = made.data.test.pixels.float() / 255
+    generator = made.streams.generator("noise", "test")
+    noisy = torch.cat([made.corrupt(part, generator) for part in made.data.test.pixels.split(500)])
+    with torch.no_grad():
+        output = made.network.eval()(made.data.inputs.apply(noisy)).reconstruction
+    rebuilt = made.data.targets.undo(output).clamp(0, 1)
+    errors = (rebuilt - clean).square().flatten(1).mean(1)
+    assert measured["denoised_mse"] == pytest.approx(errors.mean().item(), rel=1e-4)
+    assert measured["denoised_psnr"] == pytest.approx(-10 * errors.log10().mean().item(), rel=1e-4)
+    shown = (noisy.clamp(0, 1) - clean).square().flatten(1).mean(1)
+    assert measured["noisy_psnr"] == pytest.approx(-10 * shown.log10().mean().item(), rel=1e-4)
+    with pytest.raises(UsageError, match=r"evaluation\.corrupt"):
+        wye.train(small(evaluation={"corrupt": "nois(1)"}), out=tmp_path / "wrong")

@@ -79,6 +79,17 @@ def test_plateau_agrees_with_pytorch() -> None:
     assert ours.rate(0) < 0.5
 
 
+def test_a_plateau_ends_where_more_than_min_delta_is_gained() -> None:
+    """Keras counts an epoch as better if it is so by more than 1e-4."""
+    plateau = {"kind": "plateau", "patience": 2, "factor": 0.5, "min_delta": 0.1}
+    ours = Schedule(ScheduleSettings.model_validate(plateau), 1.0, epochs=9, steps=1)
+    rates = []
+    for figure in (1.0, 0.95, 0.91, 0.5, 0.45, 0.39):
+        ours.epoch_done(figure)
+        rates.append(ours.rate(0))
+    assert rates == [1.0, 1.0, 0.5, 0.5, 0.5, 0.5]
+
+
 class OneWeight(nn.Module):
     """A network of one weight, for optimisers."""
 
@@ -87,9 +98,10 @@ class OneWeight(nn.Module):
         self.weight = nn.Parameter(torch.linspace(-1, 1, 12).view(3, 4))
 
 
+@pytest.mark.parametrize("eps", [None, 0.05])
 @pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"muon"}))
-def test_optimisers_agree_with_pytorch(name: str) -> None:
-    settings = TrainSettings(optimizer=name, lr=0.01, weight_decay=0.1)
+def test_optimisers_agree_with_pytorch(name: str, eps: float | None) -> None:
+    settings = TrainSettings(optimizer=name, lr=0.01, weight_decay=0.1, eps=eps)
     if name in ("sgd", "rmsprop"):
         settings = settings.model_copy(update={"momentum": 0.9})
     kind = {
@@ -102,6 +114,8 @@ def test_optimisers_agree_with_pytorch(name: str) -> None:
     options: dict[str, float] = {"momentum": 0.9} if name in ("sgd", "rmsprop") else {}
     if name == "rmsprop":
         options["alpha"] = 0.9  # Keras's
+    if eps and name != "sgd":
+        options["eps"] = eps
     module = OneWeight()
     ours, theirs = module.weight, OneWeight().weight
     first = build_optimizer(module, settings)  # type: ignore[arg-type]

@@ -160,6 +160,52 @@ def test_frozen_parts_keep_their_weights_and_statistics() -> None:
     assert any(key.startswith("encoder.layers.1.") for key in changed)
 
 
+@pytest.mark.parametrize(
+    ("norms", "moves", "learns"),
+    [("all", False, False), (True, False, False), ("affine", True, False), (False, True, True)],
+)
+def test_batch_norm_in_frozen_layers_is_held_as_it_is_said(
+    norms: Any, moves: bool, learns: bool
+) -> None:
+    """Keras holds all of it, PyTorch's requires_grad the scale and shift, fastai nothing."""
+    settings = recipe(
+        network={"encoder": "C(4, bn=before) > C(4, bn=before)"},
+        train={"epochs": 1, "freeze_norms": norms},
+        phases=[{"epochs": 1, "freeze": ["encoder[0]"]}],
+    )
+    ours = trainer(settings)
+    layer = ours.network.encoder.layers[0]
+    convolution, norm = layer[0], next(m for m in layer if isinstance(m, nn.BatchNorm2d))
+    before = copy.deepcopy([convolution.weight, norm.running_mean, norm.weight])
+    next(ours.epochs())
+    same = [
+        torch.equal(a, b)
+        for a, b in zip(before, [convolution.weight, norm.running_mean, norm.weight], strict=True)
+    ]
+    assert same == [True, not moves, not learns]
+
+
+def test_the_encoder_may_learn_at_a_rate_of_its_own() -> None:
+    ours = trainer(recipe(train={"lr": 0.03, "encoder_lr": 0.003}))
+    rates = {
+        id(parameter): group["scale"] * 0.03
+        for group in ours.current.optimizer.param_groups
+        for parameter in group["params"]
+    }
+    for name, parameter in ours.network.named_parameters():
+        expected = 0.003 if name.startswith("encoder.") else 0.03
+        assert rates[id(parameter)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("drop_last", "steps"), [(False, 7), (True, 6)])
+def test_an_epoch_may_leave_out_its_last_batch(drop_last: bool, steps: int) -> None:
+    """48 images in batches of 7 are 6 full ones and one of 6."""
+    ours = trainer(recipe(train={"epochs": 1, "drop_last": drop_last}))
+    assert len(ours.data.train) == 48
+    next(ours.epochs())
+    assert ours.steps_done == ours.steps == steps
+
+
 def frozen_names(network: Network, *targets: str) -> set[str]:
     freeze(network, targets)
     return {name for name, value in network.named_parameters() if not value.requires_grad}

@@ -101,7 +101,27 @@ _ORDER = (
         " should be, and what study S1 printed.",
         decimals=4,
     ),
+    Metric(
+        "denoised_psnr",
+        "PSNR, denoised",
+        "PSNR of the reconstructions of corrupted test images (evaluation.corrupt) for the clean"
+        " ones.",
+        unit="dB",
+        difference_unit="dB",
+    ),
+    Metric(
+        "noisy_psnr",
+        "PSNR, corrupted",
+        "PSNR of the corrupted test images themselves: what denoised_psnr is without a network.",
+        unit="dB",
+        difference_unit="dB",
+    ),
     _error("mse", "MSE", "Squared error of a pixel value in [0, 1], mean over all of them."),
+    _error(
+        "denoised_mse",
+        "MSE, denoised",
+        "Squared error of the reconstructions of corrupted test images for the clean ones.",
+    ),
     _error("mae", "MAE", "Absolute error of a pixel value in [0, 1], mean over all of them."),
     Metric(
         "cross_entropy",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -11,25 +13,64 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from wye.objective import TERMS
 from wye.recipe.schema import Recipe
 from wye.training.records import EpochRecord
 from wye.training.tally import Tally
 
 REFRESH = 0.2
-SHORT = {"classification": "class.", "reconstruction": "recon.", "accuracy": "acc."}
-HEADINGS = (
-    ("epoch", 6),
-    ("phase", 8),
-    ("lr", 7),
-    ("loss", 7),
-    ("class.", 6),
-    ("recon.", 6),
-    ("acc.", 5),
-    ("v.cls", 6),
-    ("v.rec", 6),
-    ("v.acc", 5),
-    ("imgs/s", 6),
-)
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of epochs.
+
+    Attributes:
+        cell: its text for an epoch of so many.
+        spared: left out where the table would be wider than 80 letters.
+    """
+
+    heading: str
+    width: int
+    cell: Callable[[EpochRecord, int], str]
+    spared: bool = False
+
+
+def columns(recipe: Recipe) -> list[Column]:
+    """The columns of a recipe's training: every term that is computed has one."""
+    shown = [
+        term
+        for term in TERMS.values()
+        if term.always or any(p.loss.weights()[term.name] for p in recipe.resolved_phases())
+    ]
+    several = len(recipe.phases) > 1
+    found = [
+        Column("epoch", 6, lambda record, epochs: f"{record.epoch}/{epochs}"),
+        Column("phase", 8, lambda record, _: record.phase[:8], spared=not several),
+        Column("lr", 7, lambda record, _: f"{record.lr:.1e}"),
+        Column("loss", 7, lambda record, _: _number(record.train.get("loss"))),
+        *(Column(term.column, 6, _of("train", term.name)) for term in shown),
+        Column("acc", 5, lambda record, _: _percent(record.train.get("accuracy"))),
+        *(
+            Column(f"v.{term.column}", 7, _of("validation", term.name), spared=not term.always)
+            for term in shown
+        ),
+        Column("v.acc", 5, lambda record, _: _percent((record.validation or {}).get("accuracy"))),
+        Column("imgs/s", 6, lambda record, _: f"{record.images_per_second:.0f}"),
+    ]
+    while sum(column.width + 1 for column in found) > WIDTH + 1:
+        spared = [column for column in found if column.spared]
+        if not spared:  # several phases and several terms: what validation says of the terms
+            spared = [column for column in found if column.heading.startswith("v.")][:-1]
+        if not spared:
+            break
+        found.remove(spared[-1])
+    return found
+
+
+def _of(part: str, term: str) -> Callable[[EpochRecord, int], str]:
+    return lambda record, _: _number((getattr(record, part) or {}).get(term))
 
 
 class Progress:
@@ -42,6 +83,7 @@ class Progress:
     """
 
     def __init__(self, recipe: Recipe) -> None:
+        self.columns = columns(recipe)
         self.epochs = sum(phase.train.epochs for phase in recipe.resolved_phases())
         self.console = Console(file=sys.stderr)
         self.bar = Bar(
@@ -87,7 +129,7 @@ class Progress:
             return
         self._shown = now
         figures = tally.means()
-        terms = " ".join(f"{SHORT.get(name, name)} {value:.3f}" for name, value in figures.items())
+        terms = " ".join(f"{_short(name)} {value:.3f}" for name, value in figures.items())
         spent = now - self._since
         rate = (tally.images - self._images) / spent
         left = (self.epochs - epoch + 1 - step / steps) * spent / ((step - 1) / steps)
@@ -109,26 +151,18 @@ class Progress:
         """See `wye.runs.carry_out.RunObserver`."""
         if not self._headed:
             self._headed = True
-            self._print(" ".join(name.rjust(width) for name, width in HEADINGS))
-        train, held = record.train, record.validation or {}
-        cells = (
-            f"{record.epoch}/{self.epochs}",
-            record.phase[:8],
-            f"{record.lr:.1e}",
-            _number(train.get("loss")),
-            _number(train.get("classification")),
-            _number(train.get("reconstruction")),
-            _percent(train.get("accuracy")),
-            _number(held.get("classification")),
-            _number(held.get("reconstruction")),
-            _percent(held.get("accuracy")),
-            f"{record.images_per_second:.0f}",
-        )
-        widths = (width for _, width in HEADINGS)
-        self._print(" ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
+            self._print(" ".join(each.heading.rjust(each.width) for each in self.columns))
+        cells = (each.cell(record, self.epochs).rjust(each.width) for each in self.columns)
+        self._print(" ".join(cells))
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _short(name: str) -> str:
+    if name in TERMS:
+        return TERMS[name].column
+    return "acc" if name == "accuracy" else name
 
 
 def _number(value: float | None) -> str:

@@ -22,13 +22,18 @@ _EVALUATED_AREA = 500 * 32 * 32
 class Batch(NamedTuple):
     """What one step sees.
 
-    `inputs` and `targets` are `(N, C, H, W)`; `labels` `(M,)` are those of the first M images, the
-    others have none.
+    Attributes:
+        inputs: `(N, C, H, W)`.
+        targets: `(N, C, H, W)`, what the decoder is to give.
+        labels: `(M,)`, of the first M images; the others have none.
+        noisy: `(N, C, H, W)`, what the decoder's branch is shown instead of `inputs`; None where it
+            is shown those (`data.corrupt_in`).
     """
 
     inputs: Tensor
     targets: Tensor
     labels: Tensor
+    noisy: Tensor | None = None
 
 
 def training_batches(
@@ -39,6 +44,7 @@ def training_batches(
     image_size: int | None = None,
     steps: int | None = None,
     unlabelled: int = 0,
+    drop_last: bool = False,
 ) -> Iterator[Batch]:
     """One epoch of shuffled, augmented batches.
 
@@ -51,9 +57,10 @@ def training_batches(
         image_size: side that the augmented images are resized to; their own if None.
         steps: how many batches, all of them full; one pass over the images if None.
         unlabelled: images of `data.pool` that follow the labelled ones in each batch.
+        drop_last: leave out a last batch that isn't full.
     """
     images, device = data.train, data.train.pixels.device
-    count = min(steps_per_epoch(len(images), batch_size) * batch_size, len(images))
+    count = min(steps_per_epoch(len(images), batch_size, drop_last) * batch_size, len(images))
     count = count if steps is None else steps * batch_size
     order = _order(data, count, streams.generator("order", epoch))
     augmentation = streams.generator("augmentation", epoch, device=device)
@@ -74,10 +81,12 @@ def training_batches(
     others = _drawn(data, pool, order.split(unlabelled), mirrored, augmentation, noise, image_size)
     for batch, other in zip(drawn, others, strict=True):
         inputs = torch.cat([batch.inputs, other.inputs])
-        if batch.targets is batch.inputs:
-            yield Batch(inputs, inputs, batch.labels)
-        else:
-            yield Batch(inputs, torch.cat([batch.targets, other.targets]), batch.labels)
+        same = batch.targets is batch.inputs
+        targets = inputs if same else torch.cat([batch.targets, other.targets])
+        noisy = None
+        if batch.noisy is not None and other.noisy is not None:
+            noisy = torch.cat([batch.noisy, other.noisy])
+        yield Batch(inputs, targets, batch.labels, noisy)
 
 
 def _drawn(
@@ -107,18 +116,31 @@ def _drawn(
                 pair.append(pixels if view is None else view(pixels, augmentation))
         if image_size is not None:
             pair = [resize(each, augmentation, image_size) for each in pair]
-        yield _batch(data, pair[0], pair[-1], images.labels[indices], data.corrupt, noise)
+        batch = _batch(data, pair[0], pair[-1], images.labels[indices], data.corrupt, noise)
+        if data.corrupt_in == "decoder":
+            clean = _batch(data, pair[0], pair[-1], batch.labels, None, noise)
+            batch = clean._replace(noisy=batch.inputs)
+        yield batch
 
 
 def evaluation_batches(
-    data: Prepared, images: Images, batch_size: int, streams: Streams, part: str
+    data: Prepared,
+    images: Images,
+    batch_size: int,
+    streams: Streams,
+    part: str,
+    corrupt: Transform | None = None,
 ) -> Iterator[Batch]:
     """The images of `part` in order, not augmented, under `data.view` if there is one.
 
     A corruption is the same at every call.
+
+    Args:
+        corrupt: of the inputs; as `data` has it if None.
     """
     noise = streams.generator("noise", part, device=images.pixels.device)
-    corrupt = data.corrupt if data.corrupt_evaluation else None
+    if corrupt is None and data.corrupt_in == "everywhere":
+        corrupt = data.corrupt
     for pixels, labels in zip(
         images.pixels.split(batch_size), images.labels.split(batch_size), strict=True
     ):
@@ -135,13 +157,16 @@ def evaluation_batch_size(shape: tuple[int, int, int]) -> int:
     return max(min(_EVALUATED, _EVALUATED_AREA // (shape[1] * shape[2])), 1)
 
 
-def steps_per_epoch(images: int, batch_size: int) -> int:
+def steps_per_epoch(images: int, batch_size: int, drop_last: bool = False) -> int:
     """Batches of an epoch; a last batch of a single image is left out.
 
     Batch normalisation cannot measure a variance on one image.
+
+    Args:
+        drop_last: leave out any last batch that isn't full, unless it is the only one.
     """
     full, rest = divmod(images, batch_size)
-    return max(full + (rest > 1), 1)
+    return max(full + (rest > 1 and not drop_last), 1)
 
 
 def _order(data: Prepared, count: int, generator: torch.Generator) -> Tensor:

@@ -55,7 +55,9 @@ class Part:
         """This part of a whole batch."""
         inputs = self.take(batch.inputs)
         same = batch.targets is batch.inputs
-        return Batch(inputs, inputs if same else self.take(batch.targets), self.take(batch.labels))
+        targets = inputs if same else self.take(batch.targets)
+        noisy = None if batch.noisy is None else self.take(batch.noisy)
+        return Batch(inputs, targets, self.take(batch.labels), noisy)
 
     def whole_like(self, own: Tensor) -> Tensor:
         """An uninitialised tensor for the whole batch, in the type and the layout of `own`.

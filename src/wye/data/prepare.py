@@ -47,7 +47,7 @@ class Prepared:
         view: on evaluation batches, which the stored images are too large or too small for.
         alternate_flip: training images are mirrored in every other epoch, before `augment`.
         augmented_target: False: the target is the image as it was before `augment`.
-        corrupt_evaluation: False: `corrupt` is for training batches alone.
+        corrupt_in: `everywhere`, or `training` batches alone, or the `decoder`'s branch in those.
         weighted: an epoch draws its images with replacement, every class as often.
         pool: `(N, C, H, W)`, the pixels that images without a label are drawn from: those of the
             whole training part, before it loses labels, is balanced or copied, and of the images
@@ -68,7 +68,7 @@ class Prepared:
     view: Transform | None = None
     augmented_target: bool = True
     alternate_flip: bool = False
-    corrupt_evaluation: bool = True
+    corrupt_in: str = "everywhere"
     weighted: bool = False
     pool: Pixels | None = None
 
@@ -172,7 +172,7 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         view=steps["view"],
         augmented_target=settings.augmented_target,
         alternate_flip=settings.alternate_flip,
-        corrupt_evaluation=settings.corrupt_in == "everywhere",
+        corrupt_in=settings.corrupt_in,
         weighted=settings.balance == "weighted",
         pool=pool,
     )

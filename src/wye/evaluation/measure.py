@@ -13,6 +13,7 @@ from torch import Tensor
 from wye.data.batches import evaluation_batch_size, evaluation_batches
 from wye.data.images import Images
 from wye.data.prepare import Prepared
+from wye.data.transforms import Transform
 from wye.evaluation.classification import (
     classification_report,
     confusion_matrix,
@@ -52,12 +53,14 @@ class Answer:
 
     Attributes:
         labels: `(N,)`.
+        inputs: `(N, C, H, W)` in [0, 1]: what the network was shown.
         logits: `(N, classes)` in fp32, None without a classifier.
         originals: `(N, C, H, W)` in [0, 1]: what the decoder should have given.
         reconstructions: the same of what it gave, de-normalised and clamped; None without one.
     """
 
     labels: Tensor
+    inputs: Tensor
     logits: Tensor | None
     originals: Tensor
     reconstructions: Tensor | None
@@ -72,17 +75,19 @@ def answers(
     streams: Streams,
     precision: str,
     views: Views = ITSELF,
+    corrupt: Transform | None = None,
 ) -> Iterator[Answer]:
     """Run a network over images in order, in inference mode.
 
     Args:
         part: names the stream of a corruption.
         views: logits are the weighted mean of theirs.
+        corrupt: of the inputs; as `data` has it if None.
     """
     network.eval()
     device = images.pixels.device
     size = evaluation_batch_size(data.shape)
-    for batch in evaluation_batches(data, images, size, streams, part):
+    for batch in evaluation_batches(data, images, size, streams, part, corrupt):
         with multiplying_in(precision, device):
             output = network(batch.inputs)
             logits = output.logits
@@ -92,6 +97,7 @@ def answers(
                     logits += network(view, branches=["classifier"]).logits.float() * weight
         yield Answer(
             labels=batch.labels,
+            inputs=data.inputs.undo(batch.inputs),
             logits=logits,
             originals=data.targets.undo(batch.targets),
             reconstructions=None
@@ -109,6 +115,7 @@ def measure(
     views: Views = ITSELF,
     judge: Judge | None = None,
     ssim_range2: bool = False,
+    corrupt: Transform | None = None,
 ) -> Measurement:
     """The figures of `result.json` for one part of the data, and the class each image was given.
 
@@ -122,6 +129,9 @@ def measure(
         judge: names the reconstructions, or the images where there is no decoder
             (`judge_accuracy`).
         ssim_range2: also report that form of SSIM.
+        corrupt: reconstruct the images once more under this corruption, and compare with the clean
+            ones (`denoised_psnr`, `denoised_mse`) what is made of them, and what was shown
+            (`noisy_psnr`, what doing nothing would reach).
     """
     images = data.test if part == "test" else data.validation
     assert images is not None
@@ -147,10 +157,14 @@ def measure(
         counts = confusion_matrix(labels, predicted, outputs)
         figures = classification_report(*without_spare(counts, data.classes))
         figures["cross_entropy"] = entropy / len(images)
+    figures["images"] = len(images)
     if judge is not None:
         figures["judge_accuracy"] = agreed / len(images)
     if network.decoder is not None:
         figures |= quality.compute()
+        if corrupt is not None:
+            noisy = answers(network, data, images, part, streams, precision, corrupt=corrupt)
+            figures |= _denoised(noisy)
         if part == "test" and data.view is None:
             optimum = psnr_pca(
                 data.published_train,
@@ -161,3 +175,17 @@ def measure(
             if optimum is not None:
                 figures["psnr_pca"] = optimum
     return Measurement(figures, labels, predicted)
+
+
+def _denoised(found: Iterator[Answer]) -> dict[str, float]:
+    made, shown = ReconstructionQuality(), ReconstructionQuality()
+    for answer in found:
+        assert answer.reconstructions is not None
+        made.update(answer.originals, answer.reconstructions)
+        shown.update(answer.originals, answer.inputs)
+    ours = made.compute()
+    return {
+        "denoised_psnr": ours["psnr"],
+        "denoised_mse": ours["mse"],
+        "noisy_psnr": shown.compute()["psnr"],
+    }

@@ -87,8 +87,7 @@ def images_behind(name: str, result: Mapping[str, Any]) -> float | None:
     test = result.get("test") or {}
     per_class: list[int] = [sum(row) for row in test.get("confusion") or ()]
     per_class = [count for count in per_class if count]
-    if not per_class:
-        return None
     if name in ("balanced_accuracy", "macro_f1"):
-        return len(per_class) ** 2 / math.fsum(1 / count for count in per_class)
-    return sum(per_class)
+        inverses = math.fsum(1 / count for count in per_class)
+        return len(per_class) ** 2 / inverses if per_class else None
+    return test.get("images") or sum(per_class) or None

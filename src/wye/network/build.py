@@ -79,7 +79,7 @@ class Network(nn.Module):
         self,
         images: Tensor,
         branches: Collection[str] = ("decoder", "classifier"),
-        still: Collection[str] = (),
+        no_grad: Collection[str] = (),
         labelled: int | None = None,
     ) -> Output:
         """Send images through the encoder and its branches.
@@ -87,7 +87,7 @@ class Network(nn.Module):
         Args:
             images: `(N, C, H, W)`.
             branches: those to go through, where there are any.
-            still: branches to keep out of the graph of gradients.
+            no_grad: branches to keep out of the graph of gradients.
             labelled: the classifier is shown this many of the images, the first ones; all if None.
         """
         # A slice of all is the same but for its gradient: that comes back in another order in
@@ -99,7 +99,7 @@ class Network(nn.Module):
         for name in branches:
             if (part := self.parts.get(name)) is not None:
                 seen = labelled if name == "classifier" else None
-                with torch.set_grad_enabled(torch.is_grad_enabled() and name not in still):
+                with torch.set_grad_enabled(torch.is_grad_enabled() and name not in no_grad):
                     shown = latent if seen is None else latent[:seen]
                     outputs[name] = part(shown, route.branch(seen))
         return Output(outputs.get("classifier"), outputs.get("decoder"), latent)
@@ -139,6 +139,10 @@ def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Net
     network = Network(encoder, decoder, classifier)
     _check_components(network)
     INITIALISERS[settings.init](network)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = settings.norm_momentum or module.momentum
+            module.eps = settings.norm_eps or module.eps
     return network
 
 

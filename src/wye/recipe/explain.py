@@ -26,8 +26,10 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
     first = error.errors(include_url=False)[0]
     # Pydantic puts names of its own machinery into the path, such as `[key]`.
     path = [part for part in first["loc"] if not str(part).endswith("]")]
+    if first["type"] == "unknown_setting":  # of a part whose settings are more than its fields
+        path.append(first["ctx"]["key"])
     where = ".".join(str(part) for part in path)
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unknown_setting"):
         model = model_at(path[:-1], root)
         known = names_of(model) if model else []
         wanted = suggest(str(path[-1]), known, len(known)) if known else "it is not a setting"

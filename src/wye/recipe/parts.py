@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from wye.objective import TERMS
 from wye.recipe.schedules import ScheduleSettings
 from wye.recipe.settings import (
     NUMBER,
@@ -76,8 +77,11 @@ class DataSettings(Settings):
     images: `resize(256) > centre(224)`."""
     corrupt: str = ""
     """Transformations of the input alone: `noise(0.3)`."""
-    corrupt_in: Literal["everywhere", "training"] = "everywhere"
-    """Whether validation and test images are corrupted too."""
+    corrupt_in: Literal["everywhere", "training", "decoder"] = "everywhere"
+    """Which images are corrupted: all; those that are trained on, for both branches (an
+    augmentation by noise: batch normalisation then knows noisy images, and the test has none); or
+    those that the decoder's branch is trained on, while the classifier sees clean ones and batch
+    normalisation keeps their statistics."""
     normalize: Literal["none", "imagenet", "dataset"] = "dataset"
     """Mean and deviation taken off the input: of ImageNet, of these training images, or none."""
     target: Literal["normalized", "unit"] = "normalized"
@@ -99,6 +103,12 @@ class NetworkSettings(Settings):
     that pass their input on."""
     outputs: Count | None = None
     """Outputs of the classifier where there are more than classes; the others are never right."""
+    norm_momentum: Annotated[float, Field(gt=0, le=1), NUMBER] | None = None
+    """Weight of a batch's statistics in the running ones of batch normalisation (Keras: 0.01);
+    PyTorch's 0.1, or a backbone's own, if not given."""
+    norm_eps: Positive | None = None
+    """What batch normalisation adds to the variance (Keras: 0.001); PyTorch's 0.00001, or a
+    backbone's own, if not given."""
     range_check: bool = True
     """false: train a decoder whose last activation cannot give what its target asks for."""
 
@@ -127,7 +137,14 @@ class FeatureSettings(Settings):
 
 
 class LossSettings(Settings):
-    """Weights of the terms of the objective."""
+    """Weights of the terms of the objective.
+
+    A term that is registered beyond these (`wye.objective`) has its weight here too, 0 if not
+    given.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, NonNegative] = Field(init=False)
 
     alpha: NonNegative = 1.0
     """Classification: cross-entropy, mean over images."""
@@ -152,6 +169,33 @@ class LossSettings(Settings):
     label_smoothing: Share = 0.0
     """Share of each label that is spread evenly over all classes, in training only."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known_weights(cls, value: Any) -> Any:
+        known = cls.known()
+        stray = [key for key in value if key not in known] if isinstance(value, dict) else []
+        if stray:
+            raise PydanticCustomError("unknown_setting", "{key}", {"key": stray[0]})
+        return value
+
+    def weights(self) -> dict[str, float]:
+        """The weight of each registered term, by the term's name."""
+        return {term.name: getattr(self, term.weight, 0.0) for term in TERMS.values()}
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """Its own settings, and the weights of all terms that are registered."""
+        return list(dict.fromkeys([*cls.model_fields, *(term.weight for term in TERMS.values())]))
+
+    @classmethod
+    def meanings(cls) -> dict[str, str]:
+        """The text under each field, and what the terms say of their weights."""
+        return {**{term.weight: term.meaning for term in TERMS.values()}, **super().meanings()}
+
+
+def _norms(value: Any) -> Any:
+    return {True: "all", False: "none"}[value] if isinstance(value, bool) else value
+
 
 def _stop(value: Any) -> Any:
     return {"patience": value} if isinstance(value, int) and not isinstance(value, bool) else value
@@ -169,6 +213,8 @@ class PhaseTraining(Settings):
 
     batch_size: Count = 128
     """Images a step."""
+    drop_last: bool = False
+    """Whether an epoch leaves out a last batch that isn't full, unless it is the only one."""
     unlabelled: Rest = 0
     """Further images of each step, drawn from all training images whatever label they have: for the
     terms that need no label."""
@@ -179,18 +225,27 @@ class PhaseTraining(Settings):
     first_lr: Positive | None = None
     """Rate of the first group of layers, from which the rates of the others rise evenly in the
     logarithm to lr at the last (discriminative rates); lr for all if not given."""
+    encoder_lr: Positive | None = None
+    """Rate of the encoder's layers, in place of first_lr; lr if not given."""
     others_lr: Positive = 0.01
     """AdamW's rate beside Muon's."""
     momentum: Share = 0.0
     """Momentum of sgd, rmsprop and muon."""
     beta2: Share = 0.999
     """Decay of the mean square of gradients in adam and adamw."""
+    eps: Positive | None = None
+    """What adam, adamw, adagrad and rmsprop add to the root that they divide by; PyTorch's own if
+    not given (1e-8, for adagrad 1e-10)."""
     nesterov: bool = False
     """Nesterov's form of momentum, for sgd."""
     weight_decay: NonNegative = 0.0
     """Weight decay of the optimiser."""
     decay_norms: bool = True
     """Whether weight decay reaches biases and normalisation layers, as PyTorch's default does."""
+    freeze_norms: Annotated[Literal["all", "affine", "none"], BeforeValidator(_norms)] = "all"
+    """What `freeze` holds of batch normalisation in frozen layers. all, or true: its statistics and
+    its scale and shift, as Keras does; affine: scale and shift alone, while the statistics go on
+    moving, as with PyTorch's requires_grad; none, or false: nothing, as fastai does."""
     schedule: ScheduleSettings = Field(default_factory=lambda: ScheduleSettings(kind="constant"))
     """How the rate changes: a kind by its name, or its settings."""
     early_stopping: Annotated[EarlyStopping, BeforeValidator(_stop)] | None = None
@@ -231,6 +286,9 @@ class EvaluationSettings(Settings):
     judge: Annotated[str, Field(min_length=1)] = "none"
     """Classifier that is asked to name the reconstructions (`judge_accuracy`): a row, a run folder,
     `none`, or `self` for this network's own; a row is trained where no run of it is found."""
+    corrupt: str = ""
+    """Transformations of the test images under which they are reconstructed once more, to be
+    compared with the clean ones (`denoised_psnr`, `denoised_mse`): `noise(1)`."""
     ssim_range2: bool = False
     """Also report SSIM as scikit-image 0.18 had it by default for floats, with data range 2: the
     figure that study S1 printed."""

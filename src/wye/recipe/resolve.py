@@ -192,10 +192,9 @@ def _refit(
         return settings  # validating all of it says what is wrong with it
     if after == before.train.epochs:
         return settings
-    share = after / before.train.epochs
     settings = dict(settings)
     if "schedule" not in overrides["train"]:
-        schedule = before.train.schedule.fitted(share)
+        schedule = before.train.schedule.fitted(before.train.epochs, after)
         if schedule != before.train.schedule:
             logger.log(
                 level,
@@ -209,16 +208,17 @@ def _refit(
             "schedule": schedule.model_dump(exclude_none=True),
         }
     if before.phases and "phases" not in overrides:
-        settings["phases"] = _refit_phases(before, after, share, level)
+        settings["phases"] = _refit_phases(before, after, level)
     return settings
 
 
-def _refit_phases(recipe: Recipe, epochs: int, share: float, level: int) -> list[dict[str, Any]]:
+def _refit_phases(recipe: Recipe, epochs: int, level: int) -> list[dict[str, Any]]:
     if epochs < len(recipe.phases):
         raise UsageError(
             f"train.epochs={epochs}: {recipe.row} has {len(recipe.phases)} phases of at least one"
             " epoch each; phases=[] makes one of them"
         )
+    share = epochs / recipe.train.epochs
     lengths = [max(1, round(phase.epochs * share)) for phase in recipe.phases]
     longest = lengths.index(max(lengths))
     lengths[longest] += epochs - sum(lengths)
@@ -228,7 +228,7 @@ def _refit_phases(recipe: Recipe, epochs: int, share: float, level: int) -> list
     ):
         settings = {**phase.model_dump(exclude_unset=True), "epochs": length}
         if not phase.carry_on:
-            schedule = resolved.train.schedule.fitted(length / phase.epochs)
+            schedule = resolved.train.schedule.fitted(phase.epochs, length)
             settings["train"] = {**phase.train, "schedule": schedule.model_dump(exclude_none=True)}
         phases.append(settings)
     told = " + ".join(map(str, lengths))

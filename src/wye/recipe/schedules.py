@@ -22,8 +22,8 @@ class ScheduleSettings(Settings):
     linear: up to lr over the first `warmup` share, then straight down to lr / `end`.
     cosine: up to lr over the first `warmup` share, then down to lr / `end` along half a cosine
         (Loshchilov and Hutter 2017, without restarts).
-    plateau: times `factor` after `patience` epochs without improvement on validation, then
-        `cooldown` epochs of rest, never below `floor`.
+    plateau: times `factor` after `patience` epochs without improvement on validation by more than
+        `min_delta`, then `cooldown` epochs of rest, never below `floor`.
     """
 
     kind: Literal["constant", "step", "one-cycle", "linear", "cosine", "plateau"]
@@ -43,6 +43,8 @@ class ScheduleSettings(Settings):
     as it is if not given."""
     patience: Count | None = None
     """Epochs without improvement that make a plateau."""
+    min_delta: NonNegative | None = None
+    """What an improvement has to exceed."""
     cooldown: Rest | None = None
     """Epochs after a reduction that are not counted."""
     floor: NonNegative | None = None
@@ -71,18 +73,22 @@ class ScheduleSettings(Settings):
             raise ValueError(f"a {self.kind} schedule has no {stray[0]!r}; it has: {known}")
         return self
 
-    def fitted(self, share: float) -> ScheduleSettings:
-        """The schedule for a phase whose length is multiplied by `share`.
+    def fitted(self, before: int, after: int) -> ScheduleSettings:
+        """The schedule for a phase of `after` epochs instead of `before`.
 
         Longer steps are longer. Shorter steps would not do: three drops to a tenth in ten epochs
-        leave two and a half at a rate that learns. A straight line from the same base rate to
-        nought takes their place, which has the first rate's reach and the last one's calm.
+        leave two and a half at a rate that learns. Nor would a plateau that is longer than the
+        phase: the last epoch, which is measured, would have the full rate. A straight line from
+        the same base rate to nought takes their place, which has the first rate's reach and the
+        last one's calm.
         """
-        if self.kind != "step" or self.every is None:
-            return self
-        if share < 1:
+        steps, shorter = self.kind == "step", after < before
+        late = self.kind == "plateau" and self.patience is not None and after <= self.patience + 1
+        if shorter and (steps or late):
             return ScheduleSettings.model_validate({"kind": "linear", "warmup": 0.0})
-        return self.model_copy(update={"every": self.every * share})
+        if steps and self.every is not None:
+            return self.model_copy(update={"every": self.every * after / before})
+        return self
 
     def __str__(self) -> str:
         return f"steps of {self.every:g} epochs" if self.kind == "step" else self.kind
@@ -94,6 +100,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "one-cycle": {"warmup": 0.3, "start": 25.0, "end": 25e4, "momentum": None},
     "linear": {"warmup": 0.2, "end": 1e6},
     "cosine": {"warmup": 0.0, "end": 1e6},
-    "plateau": {"factor": 0.1, "patience": 10, "cooldown": 0, "floor": 0.0},
+    "plateau": {"factor": 0.1, "patience": 10, "min_delta": 0.0, "cooldown": 0, "floor": 0.0},
 }
 """The settings of each kind with their defaults."""

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from wye.objective import TERMS
 from wye.recipe.parts import (
     DataSettings,
     EarlyStopping,
@@ -51,11 +52,6 @@ SETTINGS = (
     *("seed", "seeds"),
 )
 """The parts of a recipe that say what is done; the others say which one it is."""
-
-LEARNING = ("alpha", "beta", "delta", "phi")
-"""Weights of the terms that say something of the images."""
-REBUILDING = ("beta", "delta", "phi")
-"""Weights of the terms that need a decoder."""
 
 ROW = re.compile(r"[\w.+-]+(/[\w.+-]+)*")
 
@@ -207,6 +203,13 @@ class Recipe(Settings):
             raise ValueError(f"seeds.{unknown[0]}: no such stream; known: {', '.join(STREAMS)}")
         if self.network.decoder == "none" and self.network.classifier == "none":
             raise ValueError("network: without a decoder and a classifier nothing is trained")
+        branches = {"decoder": self.network.decoder, "classifier": self.network.classifier}
+        if self.data.corrupt and self.data.corrupt_in == "decoder" and "none" in branches.values():
+            missing = next(name for name, line in branches.items() if line == "none")
+            raise ValueError(
+                "data.corrupt_in=decoder tells what the decoder sees from what the classifier sees,"
+                f" and network.{missing} is none; data.corrupt_in=training is for one branch"
+            )
         for index, phase in enumerate(self.resolved_phases()):
             where = f"phases.{index}: " if self.phases else ""
             if phase.train.nesterov and phase.train.optimizer == "sgd" and not phase.train.momentum:
@@ -214,21 +217,12 @@ class Recipe(Settings):
                     f"{where}train.nesterov=true is a form of momentum, and train.momentum is 0;"
                     " set train.momentum=0.9, say, or train.nesterov=false"
                 )
-            for key in REBUILDING:
-                if (weight := getattr(phase.loss, key)) > 0 and self.network.decoder == "none":
-                    raise ValueError(
-                        f"{where}loss.{key}={weight:g} needs a decoder, and network.decoder is"
-                        f" none; set loss.{key}=0 or network.decoder=mirror"
-                    )
-            if phase.loss.alpha > 0 and self.network.classifier == "none":
+            if phase.train.first_lr is not None and phase.train.encoder_lr is not None:
                 raise ValueError(
-                    f"{where}loss.alpha={phase.loss.alpha:g} needs a classifier, and"
-                    " network.classifier is none; set loss.alpha=0 or give a classifier"
+                    f"{where}train.first_lr and train.encoder_lr both give the encoder's rates;"
+                    " one of them should be left out"
                 )
-            if not any(getattr(phase.loss, key) for key in LEARNING):
-                raise ValueError(
-                    f"{where}loss: {', '.join(LEARNING)} are all 0, so nothing is learned"
-                )
+            self._check_weights(phase.loss, where)
             unit = self.data.normalize == "none" or self.data.target == "unit"
             if phase.loss.error == "bce" and not unit:
                 raise ValueError(
@@ -240,6 +234,22 @@ class Recipe(Settings):
                 f" {sum(p.epochs for p in self.phases)} epochs in all"
             )
         return self
+
+    def _check_weights(self, loss: LossSettings, where: str) -> None:
+        weights = loss.weights()
+        for name, weight in weights.items():
+            term = TERMS[name]
+            for branch in ("decoder", "classifier"):
+                if weight and branch in term.needs and getattr(self.network, branch) == "none":
+                    give = "network.decoder=mirror" if branch == "decoder" else "give a classifier"
+                    raise ValueError(
+                        f"{where}loss.{term.weight}={weight:g} needs a {branch}, and"
+                        f" network.{branch} is none; set loss.{term.weight}=0 or {give}"
+                    )
+        learning = [name for name in weights if TERMS[name].needs]
+        if not any(weights[name] for name in learning):
+            keys = ", ".join(TERMS[name].weight for name in learning)
+            raise ValueError(f"{where}loss: {keys} are all 0, so nothing is learned")
 
     @classmethod
     def known(cls) -> list[str]:

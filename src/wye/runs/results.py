@@ -46,8 +46,9 @@ def evaluate(
     folder.write_json("config.json", _config(trainer, setup, measured["test"].figures))
     if (test := measured["test"]).labels is not None and test.predicted is not None:
         folder.write_predictions(test.labels, test.predicted)
-    if (shown := examples(network, data, setup.streams, trainer.precision)) is not None:
-        folder.write_examples(*shown)
+    shown = examples(network, data, setup.streams, trainer.precision, setup.corrupt)
+    if shown is not None:
+        folder.write_examples(shown)
     seconds = sum(line["seconds"] for line in history)
     images = sum(line["seconds"] * line["images_per_second"] for line in history)
     result: dict[str, Any] = {
@@ -105,6 +106,7 @@ def measured_part(
         views=Views(wanted.mirror_views, wanted.shifted_views),
         judge=judge_of(setup.recipe, network, data, judge),
         ssim_range2=wanted.ssim_range2,
+        corrupt=setup.corrupt,
     )
 
 

@@ -11,6 +11,7 @@ from wye.data.batches import training_batches
 from wye.data.prepare import Prepared, prepare
 from wye.data.sources import load
 from wye.data.storage import taken
+from wye.data.transforms import Transform, pipeline
 from wye.errors import UsageError
 from wye.evaluation.pca import fit_pca
 from wye.network.build import Network, build_network
@@ -20,7 +21,7 @@ from wye.network.weights import load_weights
 from wye.network.whitening import initialise_whitening
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
-from wye.training.features import FeatureTerm, build_features
+from wye.training.features import FeatureNetwork, build_features
 from wye.training.freezing import freeze
 
 WHITENING_IMAGES = 2000
@@ -37,7 +38,9 @@ class Setup:
     data: Prepared
     network: Network
     streams: Streams
-    features: FeatureTerm | None = None
+    features: FeatureNetwork | None = None
+    corrupt: Transform | None = None
+    """Of the test images, `evaluation.corrupt`."""
 
 
 def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
@@ -75,7 +78,9 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
             " moved so far"
         )
     features = build_features(recipe, data) if weighted else None
-    setup = Setup(recipe, data, network, streams, features)
+    line = recipe.evaluation.corrupt
+    corrupt = pipeline(line, "evaluation.corrupt") if line else None
+    setup = Setup(recipe, data, network, streams, features, corrupt)
     _warn(setup)
     if (extra := dataset.unlabelled) and not any(
         phase.train.unlabelled for phase in recipe.resolved_phases()
@@ -146,6 +151,8 @@ def _rehearse(setup: Setup, phase: ResolvedPhase) -> None:
     shape = "x".join(map(str, batch.inputs.shape[1:]))
     try:
         rebuilt = network.eval()(batch.inputs).reconstruction
+        if batch.noisy is not None:
+            rebuilt = network(batch.noisy).reconstruction
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"{where}: the network cannot take images of {shape}: {reason}") from None

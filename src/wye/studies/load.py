@@ -40,6 +40,7 @@ class Study(BaseModel):
     Attributes:
         title: one line.
         about: what the study asked, in a few sentences.
+        withdrawn: why what was measured of it no longer stands; empty where it does.
         shared: recipe settings of every row.
         short: settings of every row under the protocol `short`: fewer epochs, the same for all.
         grids: rows made of the levels of some factors; they join `rows`.
@@ -51,6 +52,7 @@ class Study(BaseModel):
     title: str
     source: Source | None = None
     about: str = ""
+    withdrawn: str = ""
     notes: list[str] = Field(default_factory=list)
     shared: dict[str, Any] = Field(default_factory=dict)
     short: dict[str, Any] = Field(default_factory=dict)

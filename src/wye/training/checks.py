@@ -6,8 +6,8 @@ from wye.data.prepare import Prepared
 from wye.errors import UsageError
 from wye.network.build import Network
 from wye.network.ranges import output_range
+from wye.objective import TERMS
 from wye.recipe.schema import Recipe, ResolvedPhase
-from wye.training.terms import check_grid
 
 WITH_MOMENTUM = ("sgd", "rmsprop", "adam", "adamw")
 """Optimisers whose momentum a schedule may cycle; of adam and adamw it is the first beta."""
@@ -37,11 +37,12 @@ def check_phases(recipe: Recipe, network: Network, data: Prepared, processes: in
 
 def _check(phase: ResolvedPhase, network: Network, data: Prepared) -> None:
     loss, train = phase.loss, phase.train
-    if loss.delta > 0:
-        _, height, width = data.shape  # of validation and test images, whatever the phase's
-        check_grid(loss.jigsaw_grid, height, width)
-        if phase.image_size is not None:
-            check_grid(loss.jigsaw_grid, phase.image_size, phase.image_size)
+    for name, weight in loss.weights().items():
+        if weight:
+            # Validation and test images keep their size, whatever the phase's.
+            TERMS[name].check(loss, *data.shape[1:])
+            if phase.image_size is not None:
+                TERMS[name].check(loss, phase.image_size, phase.image_size)
     if loss.error == "bce" and network.decoder is not None:
         low, high = output_range(network.decoder)
         if low < 0 or high > 1:

@@ -1,4 +1,4 @@
-"""A pretrained network that looks at reconstructions: the feature term."""
+"""The pretrained network whose features the feature term compares."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from wye.errors import UsageError
 from wye.network.weights import pretrained
 from wye.recipe.schema import FeatureSettings, Recipe
 from wye.streams import Streams
-from wye.training import terms
 
 
-class FeatureTerm:
-    """Compares what a frozen network sees in reconstructions and in their targets.
+class FeatureNetwork:
+    """What a frozen network sees in reconstructions and in their targets.
 
     It is no module: its weights are no part of the network that learns, nor of a run's state.
 
@@ -43,28 +42,14 @@ class FeatureTerm:
         self.targets = targets
         self.blocks = nn.ModuleList(blocks[: deepest + 1]).eval().requires_grad_(False)
 
-    def to(self, device: torch.device) -> FeatureTerm:
+    def to(self, device: torch.device) -> FeatureNetwork:
         """The same, with the frozen network on `device`."""
         self.blocks.to(device)
         return self
 
-    def pair(self, reconstruction: Tensor, target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Features of reconstructions and targets, both `(N, C, H, W)` in the target's range.
-
-        Only those of the reconstructions carry gradients.
-        """
-        with torch.no_grad():
-            wanted = list(self._seen(target))
-        return list(self._seen(reconstruction)), wanted
-
-    def compare(self, made: list[Tensor], wanted: list[Tensor]) -> Tensor:
-        """The term, a scalar; see `wye.training.terms.features`."""
-        # Layers are met in the order of the network, whatever that of the settings.
-        weights = [weight for _, weight in sorted(self._weighed())]
-        return terms.features(made, wanted, weights, self.settings.gram)
-
-    def _weighed(self) -> Iterator[tuple[int, float]]:
-        return zip(self.settings.layers, self.settings.weights, strict=True)
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """Features of images `(N, C, H, W)` in the target's range, by the layers' order."""
+        return list(self._seen(images))
 
     def _seen(self, images: Tensor) -> Iterator[Tensor]:
         device = images.device
@@ -83,8 +68,8 @@ class FeatureTerm:
                 yield values
 
 
-def build_features(recipe: Recipe, data: Prepared) -> FeatureTerm | None:
-    """The feature term of a run, on the CPU; None if phi is 0 in all of its phases.
+def build_features(recipe: Recipe, data: Prepared) -> FeatureNetwork | None:
+    """The frozen network of a run, on the CPU; None if phi is 0 in all of its phases.
 
     With `weights=random` the frozen network's weights are of stream `weights`.
 
@@ -99,4 +84,4 @@ def build_features(recipe: Recipe, data: Prepared) -> FeatureTerm | None:
         raise UsageError("phases with loss.phi above 0 must agree in loss.features")
     with Streams(recipe.seed, recipe.seeds).applied("weights", "features"):
         backbone = pretrained(asked[0].network, recipe.weights)
-    return FeatureTerm(list(backbone.blocks), asked[0], data.targets)
+    return FeatureNetwork(list(backbone.blocks), asked[0], data.targets)

@@ -14,7 +14,7 @@ from wye.errors import TrainingError
 from wye.network.build import Network
 from wye.recipe.schema import Recipe
 from wye.streams import Streams
-from wye.training.features import FeatureTerm
+from wye.training.features import FeatureNetwork
 from wye.training.loop import Trainer
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
@@ -77,7 +77,7 @@ def find_lr(
     data: Prepared,
     streams: Streams,
     precision: str = "fp32",
-    features: FeatureTerm | None = None,
+    features: FeatureNetwork | None = None,
 ) -> RangeTest:
     """Train a copy of the network by the recipe's first phase, the rate rising at every step.
 
@@ -90,7 +90,7 @@ def find_lr(
         data: the images.
         streams: source of all randomness.
         precision: `fp32` or `bf16`.
-        features: the feature term, where phi is above 0.
+        features: the frozen network of the feature term, where phi is above 0.
 
     Raises:
         UsageError: a phase asks for what this network or these images don't allow.

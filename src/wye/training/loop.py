@@ -22,7 +22,7 @@ from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
 from wye.training.batch_norm import synchronise
 from wye.training.checks import check_phases
-from wye.training.features import FeatureTerm
+from wye.training.features import FeatureNetwork
 from wye.training.freezing import hold_statistics
 from wye.training.gradients import leave_gradients
 from wye.training.phase import PhaseState
@@ -44,7 +44,7 @@ class Trainer:
         precision: `fp32` or `bf16`.
         max_steps: stop after this many optimiser steps, wherever that is.
         observer: told of every step.
-        features: the feature term, where a phase has phi above 0.
+        features: the frozen network of the feature term, where a phase has phi above 0.
         ranks: the processes that train the network together; each has a trainer, which begins in
             the same state. Process 0 alone validates.
 
@@ -62,7 +62,7 @@ class Trainer:
         precision: str = "fp32",
         max_steps: int | None = None,
         observer: Observer | None = None,
-        features: FeatureTerm | None = None,
+        features: FeatureNetwork | None = None,
         ranks: Ranks = ALONE,
     ) -> None:
         check_phases(recipe, network, data, ranks.count)
@@ -157,7 +157,8 @@ class Trainer:
         )
         self._noise = self.streams.generator("noise", "jigsaw", epoch, device=self.device)
         self.network.train()
-        hold_statistics(self.current.frozen)
+        if self.phase.train.freeze_norms == "all":
+            hold_statistics(self.current.frozen)
         settings = self.phase
         return training_batches(
             self.data,
@@ -167,6 +168,7 @@ class Trainer:
             settings.image_size,
             settings.train.steps,
             settings.train.unlabelled,
+            settings.train.drop_last,
         )
 
     def step(

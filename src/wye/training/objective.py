@@ -1,31 +1,27 @@
-"""The objective: a weighted sum of named terms."""
+"""The objective: a weighted sum of the terms."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wye.data.batches import Batch
 from wye.data.parts import Part
 from wye.network.build import Network, Output
+from wye.objective import TERMS
 from wye.recipe.schema import LossSettings
-from wye.training import terms
-from wye.training.features import FeatureTerm
+from wye.training.batch_norm import statistics_kept
+from wye.training.features import FeatureNetwork
 from wye.training.precision import multiplying_in
 
-WEIGHTS = {
-    "classification": "alpha",
-    "reconstruction": "beta",
-    "l2": "gamma",
-    "jigsaw": "delta",
-    "feature": "phi",
-}
-LEARNT_BY = {"classifier": ("classification",), "decoder": ("reconstruction", "feature")}
-"""The terms through which each branch learns from what it makes of the images."""
+BRANCHES = ("classifier", "decoder")
 
 
 class Objective:
-    """`alpha classification + beta reconstruction + gamma l2 + delta jigsaw + phi feature`.
+    """The sum of the terms, each times its weight: `alpha classification + beta reconstruction + …`
 
     Classification and reconstruction are reported at weight zero too where the network has the part
     for them, but leave no gradient: with beta=0 the decoder runs and doesn't learn. The other terms
@@ -34,7 +30,7 @@ class Objective:
     Args:
         settings: the weights, and what some terms need besides.
         class_weights: `(K,)`, what each class weighs in the classification.
-        features: the feature term, needed where phi is above 0.
+        features: the frozen network of the feature term, needed where phi is above 0.
         precision: `fp32` or `bf16`, of the passes through the networks; the terms are in fp32.
     """
 
@@ -42,20 +38,22 @@ class Objective:
         self,
         settings: LossSettings,
         class_weights: Tensor | None = None,
-        features: FeatureTerm | None = None,
+        features: FeatureNetwork | None = None,
         precision: str = "fp32",
     ) -> None:
         self.settings = settings
-        self.weights: dict[str, float] = {
-            term: getattr(settings, key) for term, key in WEIGHTS.items()
-        }
+        self.weights = settings.weights()
         self.class_weights = class_weights
         self.features = features
         self.precision = precision
-        self.still = [
-            branch for branch, terms in LEARNT_BY.items() if not any(map(self.weights.get, terms))
-        ]
-        """Branches that learn nothing from the images."""
+        self.no_grad = [branch for branch in BRANCHES if not self._learns(branch)]
+        """Branches that learn nothing from what they make of the batch."""
+
+    def _learns(self, branch: str) -> bool:
+        return any(
+            self.weights[term.name] and branch in term.needs and not term.own_pass
+            for term in TERMS.values()
+        )
 
     def __call__(
         self,
@@ -69,52 +67,86 @@ class Objective:
         Args:
             network: what learns.
             batch: inputs, targets and labels.
-            generator: orders the tiles of the jigsaw; on the device of the images.
+            generator: source of what the terms draw; on the device of the images.
             part: of the batch, to compute with; all terms then are what this part adds to those of
                 the whole batch, and the output is of the part.
         """
-        settings, device, whole = self.settings, batch.inputs.device, batch
-        batch = whole if part is None else part.batch(whole)
-        with multiplying_in(self.precision, device):
-            output = network(batch.inputs, still=self.still, labelled=len(batch.labels))
+        own = batch if part is None else part.batch(batch)
+        output = self._output(network, own)
+        step = _Step(
+            settings=self.settings,
+            batch=own,
+            logits=output.logits,
+            reconstruction=output.reconstruction,
+            class_weights=self.class_weights,
+            training=network.training,
+            parameters=network.parameters(),
+            generator=generator,
+            network=network,
+            whole=batch,
+            part=part,
+            frozen=self.features,
+            precision=self.precision,
+        )
         named: dict[str, Tensor] = {}
-        if output.logits is not None:
-            smoothing = settings.label_smoothing if network.training else 0.0
-            named["classification"] = terms.classification(
-                output.logits, batch.labels, smoothing, self.class_weights
-            )
-        if output.reconstruction is not None:
-            named["reconstruction"] = terms.reconstruction(
-                output.reconstruction, batch.targets, settings.error
-            )
-        if self.weights["l2"]:
-            named["l2"] = terms.l2(network.parameters())
-        if self.weights["jigsaw"]:
-            tiles = terms.shuffled_tiles(whole.inputs, settings.jigsaw_grid, generator)
-            tiles = tiles if part is None else part.take(tiles)
-            # A pass of its own: autocast would hand on the weights of a decoder that is kept out of
-            # the graph above, cast there without a gradient.
-            with multiplying_in(self.precision, device):
-                rebuilt = network(
-                    tiles.contiguous(memory_format=torch.channels_last), branches=["decoder"]
-                ).reconstruction
-            named["jigsaw"] = terms.reconstruction(rebuilt, batch.targets)
-        if self.weights["feature"]:
-            assert self.features is not None and output.reconstruction is not None
-            with multiplying_in(self.precision, device):
-                made, wanted = self.features.pair(output.reconstruction, batch.targets)
-            named["feature"] = self.features.compare(made, wanted)
-        if part is not None:
-            named = {n: term * self._share(n, part, batch, whole) for n, term in named.items()}
+        for name, term in TERMS.items():
+            there = term.always and all(branch in network.parts for branch in term.needs)
+            if self.weights[name] or there:
+                value = term.compute(step)
+                if part is not None:
+                    value = value * term.fraction(part, own, batch, step)
+                named[name] = value
         weighted = [self.weights[name] * term for name, term in named.items() if self.weights[name]]
         return {"loss": torch.stack(weighted).sum(), **named}, output
 
-    def _share(self, name: str, part: Part, own: Batch, whole: Batch) -> float | Tensor:
-        """What a term of a part of a batch weighs in that of the whole batch."""
-        if name == "l2":
-            return 1 / part.ranks
-        if name != "classification":
-            return part.share(len(own.inputs))
-        if self.class_weights is None or part.repeated:
-            return part.share(len(own.labels))
-        return self.class_weights[own.labels].sum() / self.class_weights[whole.labels].sum()
+    def _output(self, network: Network, batch: Batch) -> Output:
+        """What the network makes of the batch; in two passes where the decoder sees other inputs.
+
+        Evaluation shows the network the classifier's inputs, so the running statistics are theirs.
+        """
+        labelled, device = len(batch.labels), batch.inputs.device
+        if batch.noisy is None:
+            with multiplying_in(self.precision, device):
+                output: Output = network(batch.inputs, no_grad=self.no_grad, labelled=labelled)
+            return output
+        with multiplying_in(self.precision, device):
+            clean = network(batch.inputs[:labelled], branches=["classifier"], no_grad=self.no_grad)
+        with multiplying_in(self.precision, device), statistics_kept(network):
+            noisy = network(batch.noisy, branches=["decoder"], no_grad=self.no_grad)
+        return Output(clean.logits, noisy.reconstruction, clean.latent)
+
+
+@dataclass
+class _Step:
+    """See `wye.objective.Step`."""
+
+    settings: LossSettings
+    batch: Batch
+    logits: Tensor | None
+    reconstruction: Tensor | None
+    class_weights: Tensor | None
+    training: bool
+    parameters: Iterable[nn.Parameter]
+    generator: torch.Generator
+    network: Network
+    whole: Batch
+    part: Part | None
+    frozen: FeatureNetwork | None
+    precision: str
+
+    def whole_inputs(self) -> Tensor:
+        return self.whole.inputs
+
+    def reconstruct(self, inputs: Tensor) -> Tensor:
+        own = inputs if self.part is None else self.part.take(inputs)
+        own = own.contiguous(memory_format=torch.channels_last)
+        # A cast of its own: autocast would hand on the weights of a decoder that is kept out of the
+        # graph in the pass before, cast there without a gradient.
+        with multiplying_in(self.precision, own.device), statistics_kept(self.network):
+            made: Tensor = self.network(own, branches=["decoder"]).reconstruction
+        return made
+
+    def features(self, images: Tensor) -> Sequence[Tensor]:
+        assert self.frozen is not None
+        with multiplying_in(self.precision, images.device):
+            return self.frozen(images)

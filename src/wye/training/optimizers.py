@@ -80,7 +80,11 @@ def build_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
         if parameter.requires_grad:
             is_filter = parameter.ndim == 4 and not name.startswith("decoder.")
             (filters if is_filter else others).append(parameter)
-    scales = {} if settings.first_lr is None else _scales(network, settings.first_lr / settings.lr)
+    scales: dict[nn.Parameter, float] = {}
+    if settings.first_lr is not None:
+        scales = _scales(network, settings.first_lr / settings.lr)
+    elif settings.encoder_lr is not None:
+        scales = dict.fromkeys(network.encoder.parameters(), settings.encoder_lr / settings.lr)
     return OPTIMIZERS.find(settings.optimizer)(Trained(filters, others, scales), settings)
 
 
@@ -123,16 +127,19 @@ def _sgd(trained: Trained, settings: TrainSettings) -> Optimizer:
     )
 
 
+def _adaptive(settings: TrainSettings) -> dict[str, Any]:
+    betas = (0.9, settings.beta2)
+    return {"lr": settings.lr, "betas": betas, "eps": settings.eps or 1e-8}
+
+
 @OPTIMIZERS.register("adam")
 def _adam(trained: Trained, settings: TrainSettings) -> Optimizer:
-    betas = (0.9, settings.beta2)
-    return torch.optim.Adam(trained.groups(settings), lr=settings.lr, betas=betas, fused=True)
+    return torch.optim.Adam(trained.groups(settings), fused=True, **_adaptive(settings))
 
 
 @OPTIMIZERS.register("adamw")
 def _adamw(trained: Trained, settings: TrainSettings) -> Optimizer:
-    betas = (0.9, settings.beta2)
-    return torch.optim.AdamW(trained.groups(settings), lr=settings.lr, betas=betas, fused=True)
+    return torch.optim.AdamW(trained.groups(settings), fused=True, **_adaptive(settings))
 
 
 @OPTIMIZERS.register("adagrad")
@@ -140,14 +147,20 @@ def _adagrad(trained: Trained, settings: TrainSettings) -> Optimizer:
     groups = trained.groups(settings)
     # Fused Adagrad exists on the CPU only.
     on_cpu = groups[0]["params"][0].device.type == "cpu"
-    return torch.optim.Adagrad(groups, lr=settings.lr, fused=on_cpu)
+    return torch.optim.Adagrad(groups, lr=settings.lr, eps=settings.eps or 1e-10, fused=on_cpu)
 
 
 @OPTIMIZERS.register("rmsprop")
 def _rmsprop(trained: Trained, settings: TrainSettings) -> Optimizer:
     groups = trained.groups(settings)
     # Keras's decay, which study S1 trained with; PyTorch's own default is 0.99.
-    return torch.optim.RMSprop(groups, lr=settings.lr, alpha=0.9, momentum=settings.momentum)
+    return torch.optim.RMSprop(
+        groups,
+        lr=settings.lr,
+        alpha=0.9,
+        eps=settings.eps or 1e-8,
+        momentum=settings.momentum,
+    )
 
 
 @OPTIMIZERS.register("muon")

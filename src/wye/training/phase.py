@@ -12,7 +12,7 @@ from wye.data.prepare import Prepared
 from wye.network.build import Network
 from wye.recipe.schema import ResolvedPhase
 from wye.training.class_weights import class_weights
-from wye.training.features import FeatureTerm
+from wye.training.features import FeatureNetwork
 from wye.training.freezing import freeze
 from wye.training.monitor import Monitor
 from wye.training.objective import Objective
@@ -33,7 +33,7 @@ class PhaseState:
         index: which of them begins.
         network: what learns.
         data: the images that are trained on from now on.
-        features: the feature term of the run.
+        features: the frozen network of the run's feature term.
         precision: `fp32` or `bf16`.
         before: the phase before, whose optimiser and schedule one with `carry_on` goes on with;
             None makes new ones.
@@ -45,12 +45,12 @@ class PhaseState:
         index: int,
         network: Network,
         data: Prepared,
-        features: FeatureTerm | None,
+        features: FeatureNetwork | None,
         precision: str,
         before: PhaseState | None = None,
     ) -> None:
         phase = self.settings = phases[index]
-        self.frozen: list[nn.Module] = freeze(network, phase.freeze)
+        self.frozen: list[nn.Module] = freeze(network, phase.freeze, phase.train.freeze_norms)
         self.monitor = Monitor(phase)
         weights = None
         if network.classifier is not None:
@@ -61,7 +61,7 @@ class PhaseState:
                 network.classifier.outputs[0],
             )
         self.objective = Objective(phase.loss, weights, features, precision)
-        passing = steps_per_epoch(len(data.train), phase.train.batch_size)
+        passing = steps_per_epoch(len(data.train), phase.train.batch_size, phase.train.drop_last)
         self.steps = phase.train.steps or passing
         done, left = _stretch(phases, index)
         self._steps_before = done * self.steps

@@ -109,7 +109,7 @@ class Schedule:
         if self._resting > 0:
             self._resting -= 1
             self._waited = 0
-        if figure < self._best:
+        if figure < self._best - (settings.min_delta or 0.0):
             self._best, self._waited = figure, 0
         elif self._resting == 0:
             self._waited += 1
