@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from markup import code, table
 
 from wye.evidence.collect import Runs
+from wye.evidence.gains import BASE, Accuracies, Condition, Gain, conditions, levels_of, sweep
 from wye.metrics import metric
-from wye.report.gain_panel import HEIGHT, WIDTH, gain_panel, signed, span
-from wye.report.gains import BASE, Accuracies, Condition, Gain, conditions, levels_of, sweep
+from wye.plots.gains import signed
+from wye.plots.output import svg
+from wye.plots.runs import gain_figure
 from wye.report.when_page import sentence
 from wye.studies import studies
 
@@ -24,12 +24,6 @@ to the values that the runs have of it."""
 
 FACTS = ("processor", "cores", "device", "precision", "torch", "wye", "commit")
 KEPT = ("accuracy", "psnr", "train_seconds")
-GROUND = """
-svg { color: #222; --ink: #222; --ground: #fff } text { font: 12px system-ui, sans-serif }
-text { fill: currentColor } .title { font-weight: 600 } .tick { opacity: .7 }
-.grid { stroke: currentColor; stroke-opacity: .13 } .back { fill: var(--ground) }
-@media (prefers-color-scheme: dark) { svg { color: #ddd; --ink: #ddd; --ground: #16181c } }
-"""
 
 
 def collect(study: str, runs: Runs) -> Results:
@@ -114,31 +108,7 @@ def pictures(study: str, results: Results) -> Iterator[tuple[str, str]]:
     for protocol, rows in results["protocols"].items():
         held = [of for of in conditions(_accuracies(study, rows)) if of.gains]
         if held:
-            yield f"{study}-{protocol}.svg", _picture(held)
-
-
-def _picture(held: Sequence[Condition]) -> str:
-    gains = [gain for of in held for each in of.gains.values() for gain in each.values()]
-    arms, axis = _arms(held), span(gains)
-    labels = sorted({n for of in held for each in of.gains.values() for n in each})
-    across = min(3, len(held))
-    width, height = across * WIDTH, -(-len(held) // across) * HEIGHT
-    style = GROUND + resources.files("wye.report").joinpath("gains.css").read_text()
-    panels = [
-        gain_panel(of.title, of.gains, arms, labels, axis).replace(
-            "<svg ",
-            f'<svg x="{place % across * WIDTH}" y="{place // across * HEIGHT}"'
-            f' width="{WIDTH}" height="{HEIGHT}" ',
-            1,
-        )
-        for place, of in enumerate(held)
-    ]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
-        f' width="{width}" height="{height}"><style>{escape(style, quote=False)}</style>'
-        f'<rect class="back" width="100%" height="100%"/><g class="gains">{"".join(panels)}</g>'
-        "</svg>\n"
-    )
+            yield f"{study}-{protocol}.svg", svg(gain_figure(held))
 
 
 def _accuracies(study: str, rows: Mapping[str, Any]) -> Iterator[Accuracies]:

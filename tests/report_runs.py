@@ -16,7 +16,7 @@ from wye.recipe import recipe_from_row
 from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe
 from wye.report.site import render
-from wye.runs.folder import RunFolder
+from wye.runs.folder import Examples, RunFolder
 
 HOSTILE = "<script>alert('x')</script>&\"'"
 CLASSES = ("cat", "dog", "ship")
@@ -31,6 +31,10 @@ class FakeRun:
     result: dict[str, Any] | None = None
     metrics: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
+    kept: Examples | None = None
+
+    def examples(self) -> Examples | None:
+        return self.kept
 
 
 def figures(accuracy: float | None, psnr: float | None) -> dict[str, Any]:
@@ -73,6 +77,7 @@ def make_run(
     status: str = "complete",
     best: float | None = None,
     watched: bool = False,
+    examples: Examples | None = None,
     **recipe: Any,
 ) -> FakeRun:
     """A run of one of the kinds that there are; no accuracy: no classifier, no psnr: no decoder."""
@@ -113,7 +118,7 @@ def make_run(
     lines = epochs(3, test=watched)
     # A recipe refuses a hostile row name; the page must not depend on that.
     made = Recipe.model_validate(settings).model_copy(update={"row": row})
-    return FakeRun(path, made, result if finished else None, lines, environment)
+    return FakeRun(path, made, result if finished else None, lines, environment, examples)
 
 
 def study_run(

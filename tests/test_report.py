@@ -10,9 +10,10 @@ import pytest
 from report_runs import HOSTILE, Page, epochs, images, make_run, page_of, study_run
 
 from wye.errors import MachineError, UsageError
-from wye.report import draw_run_figures, write_report
+from wye.report import write_report
 from wye.report.grouping import group
 from wye.report.rows import overrides
+from wye.runs.folder import Examples
 
 
 def test_one_seed(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_nothing_in_a_run_becomes_markup(tmp_path: Path) -> None:
 
 def test_self_contained_and_accessible(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    draw_run_figures(run, *images())
+    run.kept = Examples(*images())
     out = write_report([run], tmp_path / "new" / "out")
     assert out == tmp_path / "new" / "out" / "index.html"
     assert [p.name for p in out.parent.iterdir()] == ["index.html"]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from report_runs import HOSTILE, epochs, findings, images, make_run, study_run
 
-from wye.report import draw_run_figures, write_report
+from wye.report import write_report
+from wye.runs.folder import Examples
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FLAGS = (
@@ -64,7 +65,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     runs[3].metrics = epochs(40, terms=("loss", "classification", "reconstruction", "accuracy"))
     for run in runs:
         if run.recipe.network.decoder != "none":
-            draw_run_figures(run, *images())
+            run.kept = Examples(*images())
     for protocol in ("paper", "short"):
         runs += [study_run(folder, protocol=protocol, seed=seed) for seed in range(2)]
     for arm in ("classifier", "joint", "joint-all", "autoencoder-first", "denoising", "jigsaw"):

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from report_runs import FakeRun, Page, page_of, study_run
 from scipy import stats
 
-from wye.report.gain_panel import MARKS, gain_panel, span, spread_out
-from wye.report.gains import Condition, Gain, accuracies, conditions, sweep
+from wye.evidence.gains import Condition, Gain, conditions, sweep
 from wye.report.grouping import group
-from wye.report.when_page import answers, sentence
+from wye.report.when_page import accuracies, answers, sentence
 
 BASE = {0: 0.50, 1: 0.52, 2: 0.49}
 JOINT = {0: 0.53, 1: 0.54, 2: 0.53}
@@ -134,77 +128,6 @@ def test_sentence_counts_what_chance_would_give() -> None:
     assert "above zero in 2 and below in 1" in text
     assert "about 0.2 of them" in text
     assert "1 more have a single seed" in text
-
-
-LINES = {
-    "joint": {50: Gain(2.0, 1.0, 3.0, 3), 1000: Gain(-1.0, -2.0, 0.0, 3)},
-    "jigsaw": {50: Gain(0.5, None, None, 1)},
-}
-ARMS, LABELS = ["joint", "denoising", "jigsaw"], [50, 250, 1000]
-
-
-def test_panel_draws_values_where_they_belong() -> None:
-    drawn = ET.fromstring(gain_panel("a <b> & c", LINES, ARMS, LABELS, (-3.0, 3.0)))
-    groups = {str(g.get("class")): g for g in drawn.iter("g")}
-    assert set(groups) == {"arm arm0", "arm arm2"}
-    at = [
-        tuple(map(float, re.findall(r"[\d.]+", str(p.get("transform")))))
-        for p in groups["arm arm0"].iter("path")
-        if p.get("class") == "point"
-    ]
-    lines = {str(e.get("class")): float(str(e.get("y1"))) for e in drawn.iter("line")}
-    ticks = {
-        e.text: float(str(e.get("y"))) - 3.5 for e in drawn.iter("text") if e.get("class") == "tick"
-    }
-    assert lines["zero"] == pytest.approx(ticks["0"])
-    assert at[0][1] == pytest.approx(ticks["+2"], abs=0.2)
-    assert at[1][1] == pytest.approx((ticks["0"] + ticks["−2"]) / 2, abs=0.2)
-    assert at[0][0] < at[1][0]
-    bars = [str(p.get("d")) for p in groups["arm arm0"].iter("path") if p.get("class") == "bar"]
-    low, high = (float(value) for value in re.findall(r" ([\d.]+)V([\d.]+)", bars[0])[0])
-    assert (low + high) / 2 == pytest.approx(at[0][1], abs=0.2)
-    assert not [p for p in groups["arm arm2"].iter("path") if p.get("class") == "bar"]
-    names = [e.text for e in drawn.iter("text") if str(e.get("class")).startswith("name")]
-    assert sorted(names) == ["jigsaw", "joint"]
-    assert "joint: +2.0 at 50, −1.0 at 1000" in str(drawn.get("aria-label"))
-
-
-def test_numbers_of_labels_stand_on_a_logarithmic_axis() -> None:
-    lines = {"joint": {n: Gain(1.0, None, None, 1) for n in (10, 100, 1000)}}
-    drawn = ET.fromstring(gain_panel("x", lines, ["joint"], [10, 100, 1000], (-1.0, 2.0)))
-    x = [float(re.findall(r"[\d.]+", str(p.get("transform")))[0]) for p in drawn.iter("path")
-         if p.get("class") == "point"]  # fmt: skip
-    assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.2)
-
-
-def test_interval_beyond_the_axis_is_cut_and_open() -> None:
-    lines = {"joint": {50: Gain(1.0, -400.0, 402.0, 2)}}
-    drawn = gain_panel("x", lines, ["joint"], [50], (-3.0, 3.0))
-    bar = re.findall(r'class="bar" d="([^"]*)"', drawn)[0]
-    assert "h5" not in bar
-    assert all(30 < float(y) < 240 for y in re.findall(r"[ V]([\d.]+)", bar))
-
-
-def test_axis_holds_zero_and_every_mean_and_no_wild_interval() -> None:
-    low, high = span([Gain(2, -50, 54, 2), Gain(-1, -1.5, -0.5, 9)])
-    assert low < -1.5
-    assert 2 < high < 8
-    assert span([]) == pytest.approx((-0.04, 0.04))
-
-
-@given(st.lists(st.floats(0, 300), max_size=6).map(sorted))
-def test_names_are_moved_apart_within_the_panel(heights: list[float]) -> None:
-    placed = spread_out(heights, 13, 34, 234)
-    assert all(b - a >= 13 - 1e-6 for a, b in pairwise(placed))
-    assert all(34 - 1e-6 <= y <= 234 + 1e-6 for y in placed)
-
-
-def test_names_that_do_not_touch_stay() -> None:
-    assert spread_out([50.0, 100.0, 200.0], 13, 34, 234) == [50.0, 100.0, 200.0]
-
-
-def test_every_arm_has_its_own_mark() -> None:
-    assert len(set(MARKS)) == len(MARKS) >= 5
 
 
 def test_page_without_a_comparison_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,19 @@ import torch
 
 from wye.errors import TrainingError, UsageError
 from wye.machine import here, keep_freed_memory
+from wye.plots.runs import draw_run
+from wye.plots.style import available
 from wye.recipe.overrides import nest
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
-from wye.report.figures import draw_run_figures
 from wye.runs.carry_out import Observe, carry_out
 from wye.runs.folder import RUNS, Run, RunFolder, default_folder
 from wye.runs.model import Model
 from wye.runs.together import follow
 from wye.studies.merging import merge
 from wye.training.ranks import join
+
+log = logging.getLogger("wye")
 
 
 def train(
@@ -110,14 +114,21 @@ def train_recipe(
         # this one ends.
         ranks.give_up(error)
         raise
-    if not drawn(run):
-        draw_figures(run)
+    if not available():
+        log.info("no plots are drawn without matplotlib: pip install 'wye[plots]'")
+    elif not drawn(run):
+        draw_run(run)
     ranks.tell(run)
     return run
 
 
 def drawn(run: Run) -> bool:
-    """Whether every figure of a finished run is there; a killed process may have left some."""
+    """Whether every plot of a finished run is there; a killed process may have left some.
+
+    Without matplotlib there are none to wait for.
+    """
+    if not available():
+        return True
     test = run.result["test"] if run.result else {}
     wanted = {
         "curves.svg": True,
@@ -125,11 +136,6 @@ def drawn(run: Run) -> bool:
         "gallery.png": run.folder.has_examples,
     }
     return all((run.folder.figures / name).exists() for name, due in wanted.items() if due)
-
-
-def draw_figures(run: Run) -> None:
-    """Draw curves, confusion matrix and gallery of a finished run into its `figures/`."""
-    draw_run_figures(run, *(run.examples() or ()))
 
 
 def choose_device(name: str) -> torch.device:

@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 import wye
-from wye.cli import bench, claims, compare, data, find_lr, outputs, reporting, rows, study, training
+from wye.cli import (
+    bench,
+    claims,
+    compare,
+    data,
+    find_lr,
+    outputs,
+    plot,
+    reporting,
+    rows,
+    study,
+    training,
+)
 from wye.errors import ElsewhereError, UsageError, WyeError, told
 from wye.machine import here
 
@@ -31,6 +43,7 @@ training.add_to(app)
 study.add_to(app)
 find_lr.add_to(app)
 outputs.add_to(app)
+plot.add_to(app)
 compare.add_to(app)
 claims.add_to(app)
 reporting.add_to(app)

@@ -21,7 +21,9 @@ def find(
     row: Annotated[str, typer.Argument(help="A row, a recipe file or a folder of images.")],
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
-    out: Annotated[Path, typer.Option(help="The picture to write, an SVG.")] = Path("find-lr.svg"),
+    out: Annotated[Path, typer.Option(help="The plot to write: .svg, .pdf or .png.")] = Path(
+        "find-lr.svg"
+    ),
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -30,13 +32,16 @@ def find(
     They train a copy; no run is begun.
     """
     from wye.api import choose_device
+    from wye.plots.lr import lr_figure
+    from wye.plots.output import check_format, save
+    from wye.plots.style import available
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
-    from wye.report.lr_curve import draw_lr_curve
     from wye.runs.setup import set_up
     from wye.training.find_lr import find_lr
     from wye.training.precision import channels_last, choose_precision
 
+    check_format(out)
     settings = parse_overrides(overrides or [])
     if seed is not None:
         settings["seed"] = seed
@@ -48,7 +53,8 @@ def find(
     found = find_lr(recipe, network, setup.data.to(where), setup.streams, precision, setup.features)
     tenth = found.minimum / 10
     marks = {"steepest": found.suggestion, "a tenth of the minimum's": tenth}
-    draw_lr_curve(found.rates, found.losses, marks, out)
+    if available():
+        save(lr_figure(found.rates, found.losses, marks), out)
     if json:
         print_json(
             {
@@ -57,11 +63,15 @@ def find(
                 "minimum": found.minimum,
                 "rates": found.rates,
                 "losses": found.losses,
-                "picture": str(out),
+                "picture": str(out) if available() else None,
             }
         )
         return
     print(f"{recipe.row}: {len(found.rates)} steps up to a rate of {found.rates[-1]:.1e}")
     print(f"steepest descent at train.lr={found.suggestion:.1e}, the suggestion")
     print(f"least loss at {found.minimum:.1e}; a tenth of it, the cautious choice, is {tenth:.1e}")
-    print(f"picture: {out}")
+    print(
+        f"picture: {out}"
+        if available()
+        else "no picture without matplotlib: pip install 'wye[plots]'"
+    )

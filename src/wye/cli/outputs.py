@@ -12,7 +12,8 @@ from wye.cli.output import Json, figure, print_json, print_table, shown_metrics
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
-    from wye.runs.folder import Run, RunFolder
+    from wye.runs.folder import Examples, Run, RunFolder
+    from wye.runs.model import Model
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Weights = Annotated[
@@ -81,29 +82,57 @@ def reconstruct(
     images: Annotated[
         list[Path] | None, typer.Argument(help="Image files; test images if none are given.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("reconstructions.png"),
+    out: Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")] = Path(
+        "reconstructions.png"
+    ),
     weights: Weights = "selected",
 ) -> None:
-    """Draw images, their reconstructions and the errors."""
-    import torch
+    """Draw images, their reconstructions and the errors.
 
-    from wye.report.gallery import draw_gallery
-    from wye.runs.examples import as_pixels, example_indices
+    Where a run's test images are corrupted: noisy input, reconstruction and the clean image. Image
+    files are taken as they are.
+    """
+    from wye.plots.gallery import compared, gallery_figure
+    from wye.plots.output import check_format, save
+    from wye.plots.style import need_matplotlib
     from wye.runs.folder import Run
     from wye.runs.model import Model
-    from wye.runs.setup import set_up
 
+    check_format(out)
+    need_matplotlib()
     opened = Run(run)
     model = Model.of(opened, weights)
-    if images:
-        pixels = torch.cat([model.read(path) for path in images])
-    else:
-        test = set_up(opened.recipe, weighted=False).data.test
-        pixels = test.take(example_indices(len(test))).pixels[:]
-    rebuilt = torch.from_numpy(model.reconstruct(pixels))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draw_gallery(pixels, as_pixels(rebuilt), out)
+    found = _of_files(model, images) if images else _of_test_images(opened, model)
+    names = [path.name for path in images] if images else found.names
+    rows = compared(found.originals, found.reconstructions, found.inputs)
+    save(gallery_figure(rows, names), out)
     print(out)
+
+
+def _of_files(model: Model, paths: list[Path]) -> Examples:
+    import torch
+
+    from wye.runs.examples import as_pixels
+    from wye.runs.folder import Examples
+
+    pixels = torch.cat([model.read(path) for path in paths])
+    made = as_pixels(torch.from_numpy(model.reconstruct(pixels)))
+    seen = model.view(pixels, torch.Generator().manual_seed(0))
+    return Examples(seen if seen.dtype == torch.uint8 else as_pixels(seen), made)
+
+
+def _of_test_images(run: Run, model: Model) -> Examples:
+    from wye.errors import UsageError
+    from wye.runs.examples import examples
+    from wye.runs.setup import set_up
+
+    setup = set_up(run.recipe, weighted=False)
+    setup.network.load_state_dict(model.network.state_dict())
+    precision = str(run.environment.get("precision", "fp32"))
+    found = examples(setup.network, setup.data, setup.streams, precision, setup.corrupt)
+    if found is None:
+        raise UsageError(f"{run.recipe.row} has no decoder")
+    return found
 
 
 def predict(

@@ -11,7 +11,7 @@ from xml.dom import minidom
 
 from wye.errors import UsageError
 from wye.files import save_bytes
-from wye.plots.style import DARK, GROUND, drawing
+from wye.plots.style import GROUND, dark_colours, drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,12 +48,23 @@ def save(figure: Figure, path: Path) -> None:
     check_format(path)
     kind = path.suffix.lower()[1:]
     if kind == "svg":
-        save_bytes(path, _standalone(figure).encode())
+        save_bytes(path, svg(figure).encode())
         return
     content, absent = _rendered(figure, kind)
     if absent:
         logger.warning("%s: its font lacks some characters; as SVG it would have them", path)
     save_bytes(path, content)
+
+
+def svg(figure: Figure) -> str:
+    """The text of an SVG file, see `save`."""
+    document = _document(figure)
+    root = document.documentElement
+    assert root is not None
+    style = document.createElement("style")
+    style.appendChild(document.createTextNode(dark_colours(root.toxml())))
+    root.insertBefore(style, root.firstChild)
+    return f"{root.toxml()}\n"
 
 
 def inline_svg(figure: Figure) -> str:
@@ -66,30 +77,6 @@ def inline_svg(figure: Figure) -> str:
     assert root is not None
     _remove_ground(root)
     return str(root.toxml())
-
-
-def dark_colours(svg: str | None = None) -> str:
-    """A style sheet that changes the colours of plots on a dark screen, of those in `svg` alone.
-
-    It goes by the values in the plots' own style: without it they are as drawn, on a light ground.
-    """
-    rules = [
-        f'svg [style*="{kind}: {light}"] {{ {kind}: {dark} !important }}'
-        for light, dark in DARK.items()
-        for kind in ("fill", "stroke")
-        if svg is None or f"{kind}: {light}" in svg
-    ]
-    return "@media screen and (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
-
-
-def _standalone(figure: Figure) -> str:
-    document = _document(figure)
-    root = document.documentElement
-    assert root is not None
-    style = document.createElement("style")
-    style.appendChild(document.createTextNode(dark_colours(root.toxml())))
-    root.insertBefore(style, root.firstChild)
-    return f"{root.toxml()}\n"
 
 
 def _rendered(figure: Figure, kind: str) -> tuple[bytes, bool]:

@@ -68,7 +68,12 @@ def available() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-MISSING = "plots are drawn by matplotlib, which is not installed: pip install 'wye[plots]'"
+def need_matplotlib() -> None:
+    """Raise UsageError if matplotlib is not installed: before work that ends in a plot."""
+    if not available():
+        raise UsageError(
+            "plots are drawn by matplotlib, which is not installed: pip install 'wye[plots]'"
+        )
 
 
 @contextmanager
@@ -78,8 +83,7 @@ def drawing() -> Iterator[None]:
     Raises:
         UsageError: matplotlib is not installed.
     """
-    if not available():
-        raise UsageError(MISSING)
+    need_matplotlib()
     import matplotlib.style
 
     with matplotlib.style.context(["default", _SETTINGS]):
@@ -92,6 +96,20 @@ def quiet_axes(axes: Axes, grid: str | None = "y") -> None:
     axes.minorticks_off()
     if grid is not None:
         axes.grid(True, axis=grid, color=RULE, linewidth=0.7)  # type: ignore[arg-type]
+
+
+def dark_colours(svg: str | None = None) -> str:
+    """A style sheet that changes the colours of plots on a dark screen, of those in `svg` alone.
+
+    It goes by the values in the plots' own style: without it they are as drawn, on a light ground.
+    """
+    rules = [
+        f'svg [style*="{kind}: {light}"] {{ {kind}: {dark} !important }}'
+        for light, dark in DARK.items()
+        for kind in ("fill", "stroke")
+        if svg is None or f"{kind}: {light}" in svg
+    ]
+    return "@media screen and (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
 
 
 def number(value: float, _position: int | None = None) -> str:

@@ -15,7 +15,7 @@ from wye.evidence.splits import summary
 from wye.metrics import Spread, figures, ordered, spread
 from wye.recipe import recipe_from_row
 from wye.recipe.schema import SETTINGS, Recipe
-from wye.runs.folder import Run
+from wye.runs.folder import Examples, Run
 
 TRUNCATED = "truncated"
 """Status of a run that a limit on its steps ended: a trial, not a measurement."""
@@ -42,6 +42,7 @@ class RunLike(Protocol):
     def metrics(self) -> Sequence[Mapping[str, Any]]: ...
     @property
     def environment(self) -> Mapping[str, Any]: ...
+    def examples(self) -> Examples | None: ...
 
 
 @dataclass(frozen=True)

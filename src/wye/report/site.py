@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from wye.errors import UsageError
-from wye.report import claims_page, gallery, pages, when_page
-from wye.report.files import save
-from wye.report.gains import STUDY
+from wye.evidence.gains import STUDY
+from wye.files import save_bytes
+from wye.plots.style import dark_colours
+from wye.report import claims_page, pages, when_page
 from wye.report.grouping import group
 from wye.report.rows import Row, RunLike
 from wye.studies import studies
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("wye")
 
 INDEX = "index.html"
-STYLES = (
-    *("style.css", "row.css", "site.css", "answers.css", "gains.css", "narrow.css", "print.css"),
-)
+STYLES = ("style.css", "row.css", "site.css", "answers.css", "narrow.css", "print.css")
 _GENERATOR = b'<meta name="generator" content="wye report">'
 
 
@@ -55,7 +54,7 @@ def write_report(
         raise UsageError("there is no run to report; make one, for instance: wye train wye/quick")
     site = render(runs, findings or {})
     for name in sorted(site, key=lambda name: name == INDEX):  # the index leads nowhere else first
-        save(Path(out) / name, site[name].encode())
+        save_bytes(Path(out) / name, site[name].encode())
     _remove_others(Path(out), set(site))
     return Path(out) / INDEX
 
@@ -102,7 +101,8 @@ class _Layout:
 
     def __init__(self) -> None:
         here = resources.files("wye.report")
-        self.style = "\n".join(here.joinpath(name).read_text("utf-8") for name in STYLES)
+        styles = [here.joinpath(name).read_text("utf-8") for name in STYLES]
+        self.style = "\n".join([*styles, dark_colours()])
         self.environment = jinja2.Environment(
             loader=jinja2.FunctionLoader(lambda name: here.joinpath(name).read_text("utf-8")),
             autoescape=True,
@@ -117,7 +117,7 @@ class _Layout:
     ) -> str:
         """One page as HTML, with links to the others."""
         return self.environment.get_template(template).render(
-            style=self.style, lines=gallery.LINES, links=links, here=page, **content
+            style=self.style, links=links, here=page, **content
         )
 
 

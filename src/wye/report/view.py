@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
+from wye.errors import WyeError
 from wye.metrics import number, spread
+from wye.plots.confusion import COUNTED, shade
+from wye.plots.curves import LABELS, History, curves_figure, parts_of, phases_of, terms_of
+from wye.plots.gallery import compared
+from wye.plots.output import inline_svg
+from wye.plots.style import available
 from wye.recipe.schema import SETTINGS
-from wye.report import curves, gallery
-from wye.report.figures import heat
+from wye.report.gallery import columns
 from wye.report.rows import CHANGED, SHORT, Row, RunLike, command_words, is_number, section
 
-MOST_CLASSES = 20
+MOST_CLASSES = COUNTED
 """More classes than this make no readable matrix; the commonest confusions are listed instead."""
 
 
@@ -35,33 +41,64 @@ def row_section(row: Row, pictures: bool = True) -> dict[str, Any]:
         "best_epochs": [f"{epoch:g}" for epoch in row.each("best_on_test", "epoch")],
     }
     if not pictures:
-        nothing = ("panels", "parts", "phases", "images", "confusion", "per_class", "absent")
+        nothing = (
+            "panels",
+            "parts",
+            "phases",
+            "images",
+            "lines",
+            "confusion",
+            "per_class",
+            "absent",
+        )
         return {**said, **dict.fromkeys(nothing, ())}
     histories = [run.metrics for run in row.runs if run.metrics]
-    terms = curves.terms_of(histories)
-    images = gallery.columns(lead.path / "figures" / "gallery.png")
+    terms = terms_of(histories)
+    rows, names = gallery_of(lead)
     confusion = confusion_of(test)
     absent = []
     if not terms:
         absent.append("No curves: no epoch has been written down.")
+    elif not available():
+        absent.append("No curves: matplotlib is not installed (pip install 'wye[plots]').")
+        terms = []
     if _missing(network.decoder):
         absent.append("No gallery: this row has no decoder.")
-    elif not images:
-        absent.append("No gallery: none has been drawn for this run.")
+    elif not rows:
+        absent.append("No gallery: this run keeps no examples, or their file is damaged.")
     if _missing(network.classifier):
         absent.append("No confusion matrix: this row has no classifier.")
     elif confusion is None and row.finished:
         absent.append("No confusion matrix: the result has none.")
     return {
         **said,
-        "panels": [curves.panel(term, histories) for term in terms],
-        "parts": [(part, curves.LABELS[part]) for part in curves.parts_of(histories)],
-        "phases": curves.phases_of(max(histories, key=len)) if histories else [],
-        "images": images,
+        "panels": [panel(term, histories) for term in terms],
+        "parts": [(part, LABELS[part]) for part in parts_of(histories)],
+        "phases": phases_of(max(histories, key=len)) if histories else [],
+        "images": list(zip(columns(rows), names, strict=True)) if rows else [],
+        "lines": list(rows),
         "confusion": confusion,
         "per_class": list((test.get("per_class") or {}).items()),
         "absent": absent,
     }
+
+
+def panel(term: str, histories: Sequence[History]) -> str:
+    """A term of all seeds, for the page to hold."""
+    seeds = {str(at): history for at, history in enumerate(histories)}
+    return inline_svg(curves_figure(seeds, [term], legend=False, by_run=False))
+
+
+def gallery_of(run: RunLike) -> tuple[dict[str, Any], list[str]]:
+    """The rows of a run's gallery and what its images are called; empty where it has none."""
+    try:
+        found = run.examples()
+    except WyeError:
+        return {}, []
+    if found is None or not len(found.originals):
+        return {}, []
+    rows = compared(found.originals, found.reconstructions, found.inputs)
+    return rows, found.names or [f"image {at}" for at in range(1, len(found.originals) + 1)]
 
 
 def recipe_text(row: Row) -> str:
@@ -185,7 +222,7 @@ def confusion_of(test: Any) -> dict[str, Any] | None:
     lines = [
         (
             names[true],
-            [(c, heat(c, sum(counts)), true == guess) for guess, c in enumerate(counts)],
+            [(c, shade(c, sum(counts)), true == guess) for guess, c in enumerate(counts)],
         )
         for true, counts in enumerate(matrix)
     ]

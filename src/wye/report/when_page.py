@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from wye.metrics import METRICS
-from wye.report.gain_panel import gain_panel, signed, span
-from wye.report.gains import Condition, Sweep, accuracies, conditions, levels_of, sweep
+from wye.evidence.gains import Accuracies, Condition, Sweep, conditions, levels_of, sweep
+from wye.metrics import METRICS, figures
+from wye.plots.gains import gains_figure, signed, span
+from wye.plots.output import inline_svg
+from wye.plots.style import available
 from wye.report.rows import CHANGED, Row
 
 _DARKEST = 0.6
@@ -39,14 +42,30 @@ def answers(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 "protocol": members[0].protocol,
                 "arms": arms,
                 "panels": [
-                    gain_panel(of.title, of.gains, arms, labels, axis) for of in held if of.gains
+                    inline_svg(gains_figure({of.title: of.gains}, arms, labels, axis))
+                    for of in held
+                    if of.gains and available()
                 ],
+                "compared": bool(gains),
                 "sentence": sentence(held),
                 "lines": [line for of in held for line in _lines(of, arms)],
                 "sweep": _heat(sweep(accuracies(members))),
             }
         )
     return found
+
+
+def accuracies(rows: Iterable[Row]) -> Iterator[Accuracies]:
+    """What was measured of each row that a grid made, runs that were cut short aside."""
+    for row in rows:
+        accuracy = {
+            run.recipe.seed: found["accuracy"]
+            for run in row.finished
+            if "accuracy" in (found := figures(run.result or {}))
+            and math.isfinite(found["accuracy"])
+        }
+        if row.recipe.factors and accuracy and not row.truncated:
+            yield row.recipe.factors, accuracy
 
 
 def sentence(held: Sequence[Condition]) -> str:

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from wye.data.prepare import Prepared
+from wye.data.transforms import Transform
 from wye.evaluation.measure import answers
 from wye.network.build import Network
+from wye.runs.folder import Examples
 from wye.streams import Streams
 
 GALLERY = (1000, 1001, 1002, 1003, 1005, 1008, 1009, 1024, 1037, 1038)
@@ -15,19 +17,33 @@ GALLERY = (1000, 1001, 1002, 1003, 1005, 1008, 1009, 1024, 1037, 1038)
 
 
 def examples(
-    network: Network, data: Prepared, streams: Streams, precision: str
-) -> tuple[Tensor, Tensor] | None:
-    """Originals and reconstructions of the ten images, uint8 `(N, C, H, W)` each.
+    network: Network,
+    data: Prepared,
+    streams: Streams,
+    precision: str,
+    corrupt: Transform | None = None,
+) -> Examples | None:
+    """What the network makes of ten test images; None where there is no decoder.
 
-    None where there is no decoder.
+    Args:
+        corrupt: of the inputs, as in `evaluation.corrupt`; as `data` has it if None.
     """
     if network.decoder is None:
         return None
-    images = data.test.take(example_indices(len(data.test)))
-    found = list(answers(network, data, images, "gallery", streams, precision))
+    chosen = example_indices(len(data.test))
+    images = data.test.take(chosen)
+    found = list(answers(network, data, images, "gallery", streams, precision, corrupt=corrupt))
     originals = torch.cat([answer.originals for answer in found])
-    rebuilt = [each.reconstructions for each in found if each.reconstructions is not None]
-    return as_pixels(originals), as_pixels(torch.cat(rebuilt))
+    made = [each.reconstructions for each in found if each.reconstructions is not None]
+    corrupted = corrupt is not None or (
+        data.corrupt is not None and data.corrupt_in == "everywhere"
+    )
+    return Examples(
+        as_pixels(originals),
+        as_pixels(torch.cat(made)),
+        as_pixels(torch.cat([answer.inputs for answer in found])) if corrupted else None,
+        chosen,
+    )
 
 
 def example_indices(count: int) -> Tensor:

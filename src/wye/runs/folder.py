@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors.torch
 import torch
@@ -34,14 +34,34 @@ def default_folder(recipe: Recipe, root: Path = RUNS) -> Path:
     return place / f"seed-{recipe.seed}"
 
 
+class Examples(NamedTuple):
+    """Test images and what the network makes of them, uint8 `(N, C, H, W)` each.
+
+    Attributes:
+        originals: what the decoder should have given.
+        reconstructions: what it gave.
+        inputs: what the network was shown, where that was corrupted; else None.
+        indices: `(N,)`, which of the test images they are; None in a run of an earlier version.
+    """
+
+    originals: Tensor
+    reconstructions: Tensor
+    inputs: Tensor | None = None
+    indices: Tensor | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """What the images are called; empty where that is not known."""
+        return [] if self.indices is None else [f"test {at}" for at in self.indices.tolist()]
+
+
 class RunFolder:
     """The files of one run and their names.
 
     `recipe.yaml`, `environment.json`, `metrics.jsonl`, `result.json`, `model.safetensors` and
     `config.json`, `predictions.safetensors` (`labels` and `predicted`, int64 `(N,)` of the test
-    images in their order), `examples.safetensors` (`originals` and `reconstructions`, uint8
-    `(N, C, H, W)`, what the gallery shows), `best.safetensors`, `last.ckpt`,
-    `journal.jsonl` (see `Journal`), `figures/`.
+    images in their order), `examples.safetensors` (see `Examples`), `best.safetensors`,
+    `last.ckpt`, `journal.jsonl` (see `Journal`), `figures/`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,9 +122,9 @@ class RunFolder:
         """Write `predictions.safetensors`: true and given class of the test images, `(N,)` each."""
         self.write_weights("predictions.safetensors", {"labels": labels, "predicted": predicted})
 
-    def write_examples(self, originals: Tensor, reconstructions: Tensor) -> None:
-        """Write `examples.safetensors`: what the gallery shows, uint8 `(N, C, H, W)` each."""
-        tensors = {"originals": originals, "reconstructions": reconstructions}
+    def write_examples(self, examples: Examples) -> None:
+        """Write `examples.safetensors`: what the gallery shows."""
+        tensors = {name: of for name, of in examples._asdict().items() if of is not None}
         self.write_weights("examples.safetensors", tensors)
 
     @property
@@ -219,20 +239,18 @@ class Run:
             raise MachineError(f"{self.path / 'predictions.safetensors'} is damaged")
         return labels, predicted
 
-    def examples(self) -> tuple[Tensor, Tensor] | None:
-        """Originals and reconstructions for a gallery, uint8 `(N, C, H, W)` each.
-
-        None where there is no decoder.
+    def examples(self) -> Examples | None:
+        """What a gallery shows; None where there is no decoder.
 
         Raises:
             MachineError: the file is damaged.
         """
         if not self.folder.has_examples:
             return None
-        found = self._tensors("examples.safetensors")
-        if set(found) != {"originals", "reconstructions"}:
-            raise MachineError(f"{self.path / 'examples.safetensors'} is damaged")
-        return found["originals"], found["reconstructions"]
+        try:
+            return Examples(**self._tensors("examples.safetensors"))
+        except TypeError:
+            raise MachineError(f"{self.path / 'examples.safetensors'} is damaged") from None
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         path = self.path / name

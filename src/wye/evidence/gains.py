@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from wye.evidence.collect import Runs
 from wye.evidence.paired import differences, t_interval
-from wye.metrics import Spread, figures, spread
-from wye.report.rows import Row
+from wye.metrics import Spread, spread
 from wye.studies import studies
 
 STUDY = "when"
@@ -111,17 +111,17 @@ def sweep(measured: Iterable[Accuracies]) -> Sweep | None:
     return Sweep(sorted(alphas, key=_number), sorted(betas, key=_number), cells)
 
 
-def accuracies(rows: Iterable[Row]) -> Iterator[Accuracies]:
-    """What was measured of each row that a grid made, runs that were cut short aside."""
-    for row in rows:
-        accuracy = {
-            run.recipe.seed: found["accuracy"]
-            for run in row.finished
-            if "accuracy" in (found := figures(run.result or {}))
-            and math.isfinite(found["accuracy"])
-        }
-        if row.recipe.factors and accuracy and not row.truncated:
-            yield row.recipe.factors, accuracy
+def accuracies(runs: Runs, protocol: str) -> Iterator[Accuracies]:
+    """What was measured of each row that the study's grids made, under a protocol."""
+    known = studies()[STUDY].rows
+    for (row, under), repeats in sorted(runs.items()):
+        study, _, name = row.partition("/")
+        if (study, under) != (STUDY, protocol) or not known.get(name, {}).get("factors"):
+            continue
+        found = {seed: run.figures.get("accuracy", math.nan) for seed, run in repeats.items()}
+        of = {seed: value for seed, value in found.items() if math.isfinite(value)}
+        if of:
+            yield known[name]["factors"], of
 
 
 def _gain(of: Mapping[int, float], base: Mapping[int, float]) -> Gain | None:
