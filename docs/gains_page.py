@@ -23,7 +23,7 @@ Results = dict[str, Any]
 to the values that the runs have of it."""
 
 FACTS = ("processor", "cores", "device", "precision", "torch", "wye", "commit")
-KEPT = ("accuracy", "psnr", "train_seconds")
+KEPT = ("accuracy", "train_seconds")
 
 
 def collect(study: str, runs: Runs) -> Results:

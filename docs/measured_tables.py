@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from markup import code, table
 from measured import Measured
 
-from wye.evidence.splits import LOWER
-from wye.metrics import metric, number, ordered, spread
+from wye.metrics import best, headlines, metric, number, ordered, spread
 from wye.recipe import Recipe, recipe_from_row
+from wye.recipe.decoder import caveat
 
-SHOWN = ("accuracy", "judge_accuracy", "psnr", "psnr_pca", "ssim", "mse", "mae")
-"""Metrics that are shown where they were not published too."""
 HEADINGS = ("row", "metric", "published", "measured", "difference", "training", "command")
 
 
@@ -61,7 +60,10 @@ def _lines(runs: Sequence[Measured]) -> list[list[str]]:
     first = runs[0]
     recipe = recipe_from_row(first["row"])
     named = {name for run in runs for name in run["metrics"]}
-    names = [n for n in ordered(named) if n in SHOWN or n in {*recipe.printed(), *recipe.corrected}]
+    wanted = {*headlines(named), *recipe.printed(), *recipe.corrected}
+    if recipe.network.decoder != "none":
+        wanted |= {name for name in named if "decoder" in metric(name).needs}
+    names = [name for name in ordered(named) if name in wanted]
     lines = [_line(name, runs, recipe) for name in names]
     lines += _best_split(names, runs, recipe)
     best = [run["best_on_test"] for run in runs if "best_on_test" in run]
@@ -87,8 +89,12 @@ def _line(name: str, runs: Sequence[Measured], recipe: Recipe) -> list[str]:
         shown = f"{shown} (corrected: {figure(name, recipe.corrected[name])})".strip()
     mean = spread(values)
     assert mean is not None
-    difference = "" if wanted is None else figure(name, mean.mean - wanted, signed=True)
-    return [metric(name).label, shown, _spread(name, values), difference]
+    # A run with other settings, or with another judge, repeats nothing that was published.
+    repeats = wanted is not None and not runs[0]["changes"]
+    difference = figure(name, mean.mean - (wanted or 0.0), signed=True) if repeats else ""
+    why = caveat(recipe, name)
+    measured = _spread(name, values) + (f"<br>{why}" if why else "")
+    return [metric(name).label, shown, measured, difference]
 
 
 def _best_split(names: Sequence[str], runs: Sequence[Measured], recipe: Recipe) -> list[list[str]]:
@@ -98,10 +104,9 @@ def _best_split(names: Sequence[str], runs: Sequence[Measured], recipe: Recipe) 
     lines = []
     for name in names:
         if name == "accuracy" or name in recipe.printed():
-            pick = min if name in LOWER else max
-            best = pick(run["metrics"][name] for run in runs if name in run["metrics"])
+            values = {i: run["metrics"].get(name, math.nan) for i, run in enumerate(runs)}
             label = f"{metric(name).label}, best of {len(runs)} splits (optimistic)"
-            lines.append([label, "", figure(name, best)])
+            lines.append([label, "", figure(name, values[best(values, name)])])
     return lines
 
 

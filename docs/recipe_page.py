@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from typing import Any
 
 import yaml
@@ -12,7 +11,7 @@ from pydantic import BaseModel
 
 from wye.recipe import schema
 from wye.recipe.overrides import validated
-from wye.recipe.schedules import SETTINGS, ScheduleSettings
+from wye.recipe.schedules import KINDS, ScheduleSettings
 from wye.recipe.schema import (
     DataSettings,
     EarlyStopping,
@@ -134,8 +133,10 @@ def _parts() -> str:
     for path, model in PARTS.items():
         about = _about(model)
         if model is ScheduleSettings:
-            about = f"{about}\n\n{_kinds()}"
-        parts.append(f"## `{path}`\n\n{about}\n\n{_settings(model)}")
+            about, settings = f"{about}\n\n{_kinds()}", _schedule_settings()
+        else:
+            settings = _settings(model)
+        parts.append(f"## `{path}`\n\n{about}\n\n{settings}")
     return "\n\n".join(parts)
 
 
@@ -145,17 +146,24 @@ def _about(model: type[BaseModel]) -> str:
 
 
 def _kinds() -> str:
-    """The kinds of schedule: their settings with the defaults, and what each does."""
-    text = (inspect.getdoc(ScheduleSettings) or "").partition("\n\n")[2]
-    meanings = {
-        found["kind"]: " ".join(found["meaning"].split())
-        for found in re.finditer(r"^(?P<kind>[\w-]+): (?P<meaning>.*(\n .*)*)", text, re.MULTILINE)
-    }
-    rows = [
-        (f"`{kind}`", ", ".join(_default(*entry) for entry in own.items()), meanings[kind])
-        for kind, own in SETTINGS.items()
-    ]
+    """The kinds of schedule, what each does, and their settings with the defaults."""
+    rows = []
+    for kind, model in KINDS.items():
+        own = [(name, field.default) for name, field in model.model_fields.items()]
+        shown = ", ".join(_default(*entry) for entry in own if entry[0] != "kind")
+        rows.append((f"`{kind}`", shown, " ".join((inspect.getdoc(model) or "").split())))
     return table(("kind", "its settings and their defaults", "the rate"), rows)
+
+
+def _schedule_settings() -> str:
+    """A table of the settings of all kinds of schedule, each once."""
+    rows: dict[str, tuple[str, str, str]] = {}
+    for model in KINDS.values():
+        properties = model.model_json_schema()["properties"]
+        for name, meaning in model.meanings().items():
+            if name != "kind":
+                rows.setdefault(name, (f"`{name}`", _type(properties[name]), cell(meaning)))
+    return table(("setting", "type", "meaning"), list(rows.values()))
 
 
 def _default(name: str, value: Any) -> str:
@@ -191,7 +199,7 @@ def _type(entry: dict[str, Any]) -> str:
     """A property of a JSON schema in words."""
     if "anyOf" in entry:
         forms = [_type(one) for one in entry["anyOf"] if one.get("type") != "null"]
-        return " or ".join(forms)
+        return " or ".join(dict.fromkeys(forms))
     if "$ref" in entry:
         return "settings, below"
     if "enum" in entry:

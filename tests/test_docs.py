@@ -14,7 +14,7 @@ from typer.main import get_command
 from wye.cli.app import app
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
-from wye.recipe.schedules import SETTINGS
+from wye.recipe.schedules import KINDS
 from wye.recipe.schema import (
     DataSettings,
     FeatureSettings,
@@ -76,7 +76,7 @@ def test_the_page_of_recipes_has_every_setting_and_its_bounds() -> None:
     for part in (DataSettings, LossSettings, FeatureSettings, TransferSettings):
         for name in part.model_fields:
             assert f"| `{name}` |" in page
-    for kind in SETTINGS:
+    for kind in KINDS:
         assert re.search(rf"\| `{kind}` \| .* \| .+ \|", page)
     assert "| `batch_size` | whole number, above 0 and at most 1,000,000 | `128` |" in page
     assert "| `validation` | number, at least 0 and at most 0.5 | `0.05` |" in page
@@ -106,7 +106,7 @@ def test_the_page_of_a_study_has_every_row_with_its_published_figures(name: str)
 
 def test_the_page_of_a_grid_says_what_each_level_sets() -> None:
     lines = (ROOT / "docs" / "studies" / "when.md").read_text().splitlines()
-    assert "## 180 rows by arm, labels, corruption, balance" in lines
+    assert "## 240 rows by arm, labels, corruption, balance" in lines
     assert "| arm | `classifier` | `loss.beta=0` |" in lines
     assert "|  | `joint` | nothing beside what all rows share |" in lines
     for grid in studies()["when"].grids:

@@ -13,12 +13,13 @@ import wye
 
 PACKAGE = Path(wye.__file__).parent
 
-# notation > terms > study file > recipe > data > network > training > evaluation > runs > series > evidence >
-# plots > report, on common ground, under the Python interface and the command line.
+# notation > terms > study file > recipe > data > network > training > evaluation > runs > jobs >
+# evidence > plots > report, on common ground, under the Python interface and the command line.
 STAGES = [
-    {"__init__", "wording", "errors", "machine", "metrics"},
+    {"__init__", "wording", "errors", "machine"},
     {"files"},
     {"registry", "streams"},
+    {"metrics"},
     {"notation"},
     {"objective"},
     {"studies"},
@@ -28,7 +29,7 @@ STAGES = [
     {"training"},
     {"evaluation"},
     {"runs"},
-    {"series"},
+    {"jobs"},
     {"evidence"},
     {"plots"},
     {"report"},

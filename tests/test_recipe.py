@@ -13,6 +13,7 @@ from wye.recipe import Recipe, recipe_from_row, resolve
 from wye.recipe.explain import model_of
 from wye.recipe.overrides import nest, parse_overrides
 from wye.recipe.resolve import FOLDER_ROW
+from wye.recipe.schedules import OneCycle
 from wye.recipe.settings import Settings
 from wye.studies import load_study, row_names, row_settings, studies
 
@@ -285,7 +286,7 @@ def test_overrides_reach_their_setting() -> None:
     assert recipe.network.encoder == "C'(8) > C(8)"
     assert (recipe.loss.beta, recipe.loss.gamma) == (0.5, 0.001)
     assert recipe.train.lr == 0.001
-    assert (recipe.train.schedule.kind, recipe.train.schedule.every) == ("one-cycle", None)
+    assert recipe.train.schedule == OneCycle()
     assert recipe.seeds == {"subset": 7}
 
 
@@ -409,7 +410,7 @@ def test_a_run_folder_stands_for_its_recipe(tmp_path: Path) -> None:
 def test_a_cosine_schedule_has_its_own_settings() -> None:
     recipe = resolve("joint/v4-l2", parse_overrides(["train.schedule={kind: cosine, end: 100}"]))
     assert (recipe.train.schedule.warmup, recipe.train.schedule.end) == (0, 100)
-    with pytest.raises(UsageError, match="a cosine schedule has no 'factor'; it has: end, warmup"):
+    with pytest.raises(UsageError, match="a cosine schedule has no 'factor'; it has: warmup, end"):
         resolve("joint/v4-l2", parse_overrides(["train.schedule={kind: cosine, factor: 0.1}"]))
     step = resolve("joint/v4-l2", parse_overrides(["train.schedule=step"])).train.schedule
     assert (step.every, step.factor) == (10, 0.1)

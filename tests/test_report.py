@@ -114,10 +114,16 @@ def test_best_on_test_is_called_optimistic(tmp_path: Path) -> None:
 
 
 def test_published_without_number_and_unknown_metric(tmp_path: Path) -> None:
-    run = make_run(tmp_path, published={"accuracy": None, "elegance": 0.5})
-    page = page_of(run)
+    page = page_of(make_run(tmp_path, published={"accuracy": None}))
     assert page.line(1, "Accuracy")[1] == "–"
-    assert page.line(1, "elegance") == ["elegance", "0.5000", "–", "–"]
+    with pytest.raises(ValueError, match=r"published\.elegance: no such metric"):
+        make_run(tmp_path, published={"accuracy": None, "elegance": 0.5})
+
+
+def test_a_decoder_that_is_not_trained_is_flagged(tmp_path: Path) -> None:
+    page = page_of(make_run(tmp_path, loss={"alpha": 1, "beta": 0}))
+    assert "the decoder is untrained" in page.line(1, "PSNR dB")[2]
+    assert "untrained" not in page.line(1, "Accuracy")[2]
 
 
 def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
@@ -134,7 +140,7 @@ def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
 def test_nothing_in_a_run_becomes_markup(tmp_path: Path) -> None:
     run = make_run(
         tmp_path, HOSTILE, title=HOSTILE, source=HOSTILE, study=HOSTILE, notes=[HOSTILE],
-        data={"name": HOSTILE}, constraint=HOSTILE, published={HOSTILE: 0.5},
+        data={"name": HOSTILE}, constraint=HOSTILE,
         command=f"wye train data={HOSTILE}",
     )  # fmt: skip
     assert run.result is not None

@@ -188,7 +188,7 @@ def test_the_best_epoch_is_kept_beside_the_last(run: Run) -> None:
     assert kept["accuracy"] == best["validation"]["accuracy"]
     if kept["epoch"] == 2:
         assert torch.equal(
-            *(run.weights(which)["encoder.layers.0.layer.weight"] for which in ("best", "selected"))
+            *(run.weights(which)["encoder.layers.0.layer.weight"] for which in ("best", "last"))
         )
 
 
@@ -199,7 +199,7 @@ def test_selecting_the_best_epoch_saves_its_weights(tmp_path: Path) -> None:
         small(evaluation={"selection": "best"}, phases=phases), out=tmp_path / "best"
     )
     assert chosen.result is not None
-    for name, value in chosen.weights("selected").items():
+    for name, value in chosen.weights().items():
         assert torch.equal(value, chosen.weights("best")[name])
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from wye.recipe.schedules import ScheduleSettings
+from wye.recipe.schedules import read_schedule
 from wye.recipe.schema import TrainSettings
 from wye.training.optimizers import OPTIMIZERS, build_optimizer
 from wye.training.schedules import Schedule
@@ -37,7 +37,7 @@ from wye.training.schedules import Schedule
     ],
 )
 def test_schedules_agree_with_pytorch(settings: Any, reference: Any) -> None:
-    ours = Schedule(ScheduleSettings.model_validate(settings), 0.5, epochs=6, steps=10)
+    ours = Schedule(read_schedule(settings), 0.5, epochs=6, steps=10)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
     theirs = reference(optimizer)
     for step in range(60):
@@ -48,7 +48,7 @@ def test_schedules_agree_with_pytorch(settings: Any, reference: Any) -> None:
 
 
 def test_a_linear_schedule_rises_and_falls_straight() -> None:
-    schedule = ScheduleSettings.model_validate({"kind": "linear", "warmup": 0.2})
+    schedule = read_schedule({"kind": "linear", "warmup": 0.2})
     rates = [Schedule(schedule, 1.0, epochs=2, steps=50).rate(step) for step in range(100)]
     assert max(rates) == pytest.approx(1, abs=0.03)
     assert rates.index(max(rates)) in (19, 20)
@@ -61,7 +61,7 @@ def test_a_linear_schedule_rises_and_falls_straight() -> None:
 
 
 def test_plateau_agrees_with_pytorch() -> None:
-    settings = ScheduleSettings.model_validate(
+    settings = read_schedule(
         {"kind": "plateau", "patience": 3, "factor": 0.3, "cooldown": 0, "floor": 0.01}
     )
     ours = Schedule(settings, 0.5, epochs=50, steps=1)
@@ -82,7 +82,7 @@ def test_plateau_agrees_with_pytorch() -> None:
 def test_a_plateau_ends_where_more_than_min_delta_is_gained() -> None:
     """Keras counts an epoch as better if it is so by more than 1e-4."""
     plateau = {"kind": "plateau", "patience": 2, "factor": 0.5, "min_delta": 0.1}
-    ours = Schedule(ScheduleSettings.model_validate(plateau), 1.0, epochs=9, steps=1)
+    ours = Schedule(read_schedule(plateau), 1.0, epochs=9, steps=1)
     rates = []
     for figure in (1.0, 0.95, 0.91, 0.5, 0.45, 0.39):
         ours.epoch_done(figure)
@@ -130,7 +130,7 @@ def test_optimisers_agree_with_pytorch(name: str, eps: float | None) -> None:
 
 @pytest.mark.parametrize("end", [1e6, 100.0, 1.0])
 def test_a_cosine_schedule_agrees_with_pytorch(end: float) -> None:
-    settings = ScheduleSettings.model_validate({"kind": "cosine", "end": end})
+    settings = read_schedule({"kind": "cosine", "end": end})
     ours = Schedule(settings, 0.5, epochs=6, steps=10)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
     theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=60, eta_min=0.5 / end)
@@ -141,7 +141,7 @@ def test_a_cosine_schedule_agrees_with_pytorch(end: float) -> None:
 
 
 def test_a_cosine_schedule_may_begin_with_a_ramp() -> None:
-    settings = ScheduleSettings.model_validate({"kind": "cosine", "warmup": 0.2})
+    settings = read_schedule({"kind": "cosine", "warmup": 0.2})
     schedule = Schedule(settings, 1.0, epochs=2, steps=50)
     rates = [schedule.rate(step) for step in range(100)]
     assert rates[:20] == pytest.approx([(step + 0.5) / 20 for step in range(20)])
@@ -151,7 +151,7 @@ def test_a_cosine_schedule_may_begin_with_a_ramp() -> None:
 
 
 def test_cycled_momentum_agrees_with_pytorch() -> None:
-    settings = ScheduleSettings.model_validate({"kind": "one-cycle", "momentum": [0.95, 0.85]})
+    settings = read_schedule({"kind": "one-cycle", "momentum": [0.95, 0.85]})
     ours = Schedule(settings, 0.5, epochs=6, steps=10)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5, momentum=0.9)
     reference = torch.optim.lr_scheduler.OneCycleLR(
@@ -167,7 +167,7 @@ def test_cycled_momentum_agrees_with_pytorch() -> None:
         assert ours.momentum(step) == pytest.approx(wanted, abs=1e-9), step
         optimizer.step()
         reference.step()
-    assert Schedule(ScheduleSettings(kind="constant"), 0.5, 6, 10).momentum(3) is None
+    assert Schedule(read_schedule("constant"), 0.5, 6, 10).momentum(3) is None
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

@@ -183,8 +183,8 @@ def test_training_on_a_folder_in_a_file_gives_the_weights_of_one_in_memory(
     memory = wye.train("joint/v4", **settings, out=in_empty_folder / "memory")
     monkeypatch.setenv("WYE_MEMORY", "1KB")
     file = wye.train("joint/v4", **settings, out=in_empty_folder / "file")
-    for name, value in memory.weights("selected").items():
-        assert torch.equal(value, file.weights("selected")[name]), name
+    for name, value in memory.weights().items():
+        assert torch.equal(value, file.weights()[name]), name
     assert memory.result is not None and file.result is not None
     assert memory.result["test"] == file.result["test"]
     embedded = [wye.load(run).embed(load_folder(folder, 8).train.pixels) for run in (memory, file)]

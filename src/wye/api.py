@@ -65,13 +65,17 @@ def train(
     return train_recipe(recipe, out=place, device=device, resume=resume, max_steps=max_steps)
 
 
-def load(run: Path | str | Run, which: str = "selected") -> Model:
-    """The trained model of a run folder, with the weights of its `selected` or `best` epoch.
+def load(run: Path | str | Run, weights: str | None = None) -> Model:
+    """The trained model of a run folder.
+
+    Args:
+        weights: of the `last` epoch or of the `best` one on validation; those that were measured
+            (`evaluation.selection`) if not given.
 
     Raises:
-        UsageError: the folder holds no finished run.
+        UsageError: the folder holds no finished run, or no such weights.
     """
-    return Model.of(run if isinstance(run, Run) else Run(run), which)
+    return Model.of(run if isinstance(run, Run) else Run(run), weights)
 
 
 def train_recipe(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wye.metrics import METRICS, figures, metric, ordered
+from wye.metrics import figures, metric, ordered
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
@@ -63,7 +63,7 @@ def number_of_runs(count: int) -> str:
 
 def shown_metrics(figures: Iterable[str]) -> list[str]:
     """Those of the names that are metrics of one number, in their order."""
-    return [name for name in ordered(figures) if name in METRICS]
+    return ordered(figures)
 
 
 def print_table(
@@ -109,19 +109,22 @@ def _folded(cell: str, width: int) -> list[str]:
 
 def print_result(run: Run) -> None:
     """A run's test figures beside the published ones."""
+    from wye.recipe.decoder import caveat
+
     assert run.result is not None
     recipe, test = run.recipe, figures(run.result)
     complete = run.result["status"] == "complete"
     comparable = complete and recipe.published_data == recipe.data.name
     published = recipe.printed() if comparable else {}
     rows = []
+    caveats = {name: caveat(recipe, name) for name in test}
     for name in shown_metrics({**published, **run.result["test"]}):
         measured = test.get(name)
         wanted = recipe.reference(name) if comparable else None
         difference = None if wanted is None or measured is None else measured - wanted
         rows.append(
             (
-                name,
+                f"{name} *" if caveats.get(name) else name,
                 printed_figure(recipe, name) if comparable else "",
                 figure(name, measured),
                 figure(name, difference, signed=True),
@@ -134,6 +137,8 @@ def print_result(run: Run) -> None:
         ("difference", "right"),
     )
     print_table(columns, rows, title=f"{recipe.row} on {run.result['data']}, seed {recipe.seed}")
+    for why in dict.fromkeys(filter(None, caveats.values())):
+        print(f"* {why}")
     optimistic = run.result.get("best_on_test")
     if optimistic:
         print(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Weights = Annotated[
-    Literal["selected", "best"],
-    typer.Option(help="Weights of the epoch that the recipe selects, or of the best."),
+    Literal["last", "best"] | None,
+    typer.Option(help="Weights of the last epoch or of the best; not given: of the measured one."),
 ]
 
 
@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("embed")(embed)
 
 
-def evaluate(run: RunPath, weights: Weights = "selected", json: Json = False) -> None:
+def evaluate(run: RunPath, weights: Weights = None, json: Json = False) -> None:
     """Measure a run's network again on its test images.
 
     Precision, recall and F1 of each class too.
@@ -48,11 +48,11 @@ def evaluate(run: RunPath, weights: Weights = "selected", json: Json = False) ->
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(opened.environment.get("precision", "fp32"))
     figures = measured_part(setup, setup.network, setup.data, "test", precision, judge).figures
+    epoch = weights or opened.recipe.evaluation.selection
     if json:
-        print_json({"row": opened.recipe.row, "weights": weights, "test": figures})
+        print_json({"row": opened.recipe.row, "weights": epoch, "test": figures})
         return
     lines = [(name, figure(name, figures[name])) for name in shown_metrics(figures)]
-    epoch = opened.recipe.evaluation.selection if weights == "selected" else weights
     title = f"{opened.recipe.row} on {setup.data.name}, {epoch} epoch"
     print_table([("test", "left"), ("measured", "right")], lines, title=title)
     if "per_class" in figures:
@@ -85,7 +85,7 @@ def reconstruct(
     out: Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")] = Path(
         "reconstructions.png"
     ),
-    weights: Weights = "selected",
+    weights: Weights = None,
 ) -> None:
     """Draw images, their reconstructions and the errors.
 
@@ -138,7 +138,7 @@ def _of_test_images(run: Run, model: Model) -> Examples:
 def predict(
     run: RunPath,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    weights: Weights = "selected",
+    weights: Weights = None,
     json: Json = False,
 ) -> None:
     """Name the class of images."""
@@ -189,7 +189,7 @@ def embed(
     run: RunPath,
     data: Annotated[str, typer.Argument(help="A data set by name, or a folder of images.")],
     out: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("embedding.npz"),
-    weights: Weights = "selected",
+    weights: Weights = None,
 ) -> None:
     """Write the latent codes of a data set.
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wye.cli.output import Json, figure, print_json, print_table, printed_figure
+from wye.metrics import headlines
 
 if TYPE_CHECKING:
+    from wye.recipe.schema import Recipe
     from wye.studies.grid import Grid
 
 Overrides = Annotated[
@@ -82,7 +84,7 @@ def list_rows(
                     *(head if index == 0 else ("", "", "")),
                     name,
                     printed_figure(recipe, name),
-                    _spread(name, figures.get(name)),
+                    _spread(name, figures.get(name)) + _marked(recipe, name, figures),
                 )
             )
     print_table(columns, lines)
@@ -100,7 +102,14 @@ def _factors(grid: Grid) -> str:
 
 
 def _worth_showing(measured: dict[str, Any]) -> list[str]:
-    return [name for name in ("accuracy", "psnr") if name in measured]
+    return list(headlines(measured))
+
+
+def _marked(recipe: Recipe, name: str, measured: dict[str, Any]) -> str:
+    from wye.recipe.decoder import caveat
+
+    why = caveat(recipe, name) if name in measured else ""
+    return f" ({why})" if why else ""
 
 
 def _spread(name: str, statistics: dict[str, Any] | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from wye.evaluation.pca import psnr_pca
 from wye.evaluation.reconstruction import ReconstructionQuality
 from wye.evaluation.views import ITSELF, Views
 from wye.files import cache_folder
+from wye.metrics import METRICS
 from wye.network.build import Network
 from wye.streams import Streams
 from wye.training.precision import multiplying_in
@@ -119,14 +120,13 @@ def measure(
 ) -> Measurement:
     """The figures of `result.json` for one part of the data, and the class each image was given.
 
-    Accuracy, balanced accuracy, macro F1, the report by class and the confusion matrix where there
-    is a classifier; MSE, MAE, PSNR (dB, mean over images) and SSIM on [0, 1] where there is a
-    decoder; for the test part also `psnr_pca`, the PSNR of the best linear code of the latent's
-    size, where the latent is smaller than the image.
+    Every registered metric that can be computed (`wye.metrics`); with a classifier also the report
+    by class and the confusion matrix; for the test part also `psnr_pca`, the PSNR of the best
+    linear code of the latent's size, where the latent is smaller than the image.
 
     Args:
         part: `test` or `validation`.
-        judge: names the reconstructions, or the images where there is no decoder
+        judge: classifies the reconstructions, or the images where there is no decoder
             (`judge_accuracy`).
         ssim_range2: also report that form of SSIM.
         corrupt: reconstruct the images once more under this corruption, and compare with the clean
@@ -135,57 +135,76 @@ def measure(
     """
     images = data.test if part == "test" else data.validation
     assert images is not None
-    given: list[tuple[Tensor, Tensor]] = []
-    outputs = 0
-    entropy = 0.0
-    agreed = 0
-    quality = ReconstructionQuality(ssim_range2)
+    found = Gathered(len(images), ssim_range2)
     for answer in answers(network, data, images, part, streams, precision, views):
+        found.add(answer, judge)
+    if corrupt is not None and network.decoder is not None:
+        for answer in answers(network, data, images, part, streams, precision, corrupt=corrupt):
+            found.add_corrupted(answer)
+    found.close(data.classes)
+    figures: dict[str, Any] = {"images": found.images, **(found.report or {})}
+    for name, metric in METRICS.items():
+        if metric.compute is not None and (value := metric.compute(found)) is not None:
+            figures[name] = value
+    if network.decoder is not None and part == "test" and data.view is None:
+        optimum = psnr_pca(
+            data.published_train,
+            images.pixels.to("cpu"),
+            network.latent_size,
+            cache=cache_folder() / "pca",
+        )
+        if optimum is not None:
+            figures["psnr_pca"] = optimum
+    return Measurement(figures, found.labels, found.predicted)
+
+
+class Gathered:
+    """See `wye.metrics.Evaluated`: gathered batch by batch, on the CPU."""
+
+    def __init__(self, images: int, ssim_range2: bool = False) -> None:
+        self.images = images
+        self.report: Mapping[str, Any] | None = None
+        self.labels: Tensor | None = None
+        self.predicted: Tensor | None = None
+        self.log_likelihood: Tensor | None = None
+        self.judged: Tensor | None = None
+        self.errors: Mapping[str, Tensor] = {}
+        self.denoised: Mapping[str, Tensor] = {}
+        self.noisy: Mapping[str, Tensor] = {}
+        self._outputs = 0
+        self._parts: dict[str, list[Tensor]] = {}
+        self._quality = ReconstructionQuality(ssim_range2)
+        self._denoised, self._noisy = ReconstructionQuality(), ReconstructionQuality()
+
+    def add(self, answer: Answer, judge: Judge | None) -> None:
+        """Take in what the network made of a batch."""
         if answer.logits is not None:
-            given.append((answer.labels.cpu(), answer.logits.argmax(1).cpu()))
-            outputs = answer.logits.shape[1]
-            entropy += F.cross_entropy(answer.logits, answer.labels, reduction="sum").item()
+            self._outputs = answer.logits.shape[1]
+            entropy = F.cross_entropy(answer.logits, answer.labels, reduction="none")
+            self._keep("labels", answer.labels)
+            self._keep("predicted", answer.logits.argmax(1))
+            self._keep("log_likelihood", -entropy.double())
         if answer.reconstructions is not None:
-            quality.update(answer.originals, answer.reconstructions)
+            self._quality.update(answer.originals, answer.reconstructions)
         if judge is not None:
             shown = answer.originals if answer.reconstructions is None else answer.reconstructions
-            agreed += int((judge(shown) == answer.labels).sum())
-    figures: dict[str, Any] = {}
-    labels = predicted = None
-    if given:
-        labels, predicted = (torch.cat(parts).long() for parts in zip(*given, strict=True))
-        counts = confusion_matrix(labels, predicted, outputs)
-        figures = classification_report(*without_spare(counts, data.classes))
-        figures["cross_entropy"] = entropy / len(images)
-    figures["images"] = len(images)
-    if judge is not None:
-        figures["judge_accuracy"] = agreed / len(images)
-    if network.decoder is not None:
-        figures |= quality.compute()
-        if corrupt is not None:
-            noisy = answers(network, data, images, part, streams, precision, corrupt=corrupt)
-            figures |= _denoised(noisy)
-        if part == "test" and data.view is None:
-            optimum = psnr_pca(
-                data.published_train,
-                images.pixels.to("cpu"),
-                network.latent_size,
-                cache=cache_folder() / "pca",
-            )
-            if optimum is not None:
-                figures["psnr_pca"] = optimum
-    return Measurement(figures, labels, predicted)
+            self._keep("judged", judge(shown) == answer.labels)
 
-
-def _denoised(found: Iterator[Answer]) -> dict[str, float]:
-    made, shown = ReconstructionQuality(), ReconstructionQuality()
-    for answer in found:
+    def add_corrupted(self, answer: Answer) -> None:
+        """Take in what the network made of a batch of corrupted images."""
         assert answer.reconstructions is not None
-        made.update(answer.originals, answer.reconstructions)
-        shown.update(answer.originals, answer.inputs)
-    ours = made.compute()
-    return {
-        "denoised_psnr": ours["psnr"],
-        "denoised_mse": ours["mse"],
-        "noisy_psnr": shown.compute()["psnr"],
-    }
+        self._denoised.update(answer.originals, answer.reconstructions)
+        self._noisy.update(answer.originals, answer.inputs)
+
+    def close(self, classes: Sequence[str]) -> None:
+        """Put together what was taken in."""
+        for name, parts in self._parts.items():
+            setattr(self, name, torch.cat(parts))
+        if self.labels is not None and self.predicted is not None:
+            counts = confusion_matrix(self.labels, self.predicted, self._outputs)
+            self.report = classification_report(*without_spare(counts, classes))
+        self.errors = self._quality.of_each()
+        self.denoised, self.noisy = self._denoised.of_each(), self._noisy.of_each()
+
+    def _keep(self, name: str, values: Tensor) -> None:
+        self._parts.setdefault(name, []).append(values.cpu())

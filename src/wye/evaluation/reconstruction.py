@@ -66,9 +66,9 @@ def ssim_range2(originals: Tensor, reconstructions: Tensor) -> Tensor:
 
 
 class ReconstructionQuality:
-    """Running means over images of mse, mae, psnr and ssim, summed in float64.
+    """mse, mae, psnr and ssim of each image, and their means in float64.
 
-    Every figure is computed for each image and then averaged, so that the division into batches
+    Every metric is computed for each image and then averaged, so that the division into batches
     makes no difference. PSNR is thus the mean of the images' PSNR, which lies above the PSNR of
     the mean error.
 
@@ -79,7 +79,7 @@ class ReconstructionQuality:
     def __init__(self, range2: bool = False) -> None:
         self.range2 = range2
         self.count = 0
-        self._sums: dict[str, Tensor] = {}
+        self._parts: dict[str, list[Tensor]] = {}
 
     @torch.no_grad()
     def update(self, originals: Tensor, reconstructions: Tensor) -> None:
@@ -106,18 +106,21 @@ class ReconstructionQuality:
             first, second = originals.float().clamp(0, 1), reconstructions.float().clamp(0, 1)
             difference = (first - second).flatten(1)
             mse = difference.square().mean(1)
-            figures = {
+            found = {
                 "mse": mse,
                 "mae": difference.abs().mean(1),
                 "psnr": psnr(mse),
                 "ssim": ssim(first, second),
             }
             if self.range2:
-                figures["ssim_range2"] = ssim_range2(first, second)
-        for name, values in figures.items():
-            total = values.double().sum()
-            self._sums[name] = self._sums[name] + total if name in self._sums else total
+                found["ssim_range2"] = ssim_range2(first, second)
+        for name, values in found.items():
+            self._parts.setdefault(name, []).append(values.double().cpu())
         self.count += len(originals)
+
+    def of_each(self) -> dict[str, Tensor]:
+        """The metrics of each image so far, float64 `(N,)` on the CPU; nothing without images."""
+        return {name: torch.cat(parts) for name, parts in self._parts.items()}
 
     def compute(self) -> dict[str, float]:
         """The means over all images so far: `mse`, `mae`, `psnr` (dB) and `ssim`.
@@ -127,4 +130,4 @@ class ReconstructionQuality:
         """
         if not self.count:
             raise ValueError("no images were added")
-        return {name: float(total) / self.count for name, total in self._sums.items()}
+        return {name: float(values.mean()) for name, values in self.of_each().items()}

@@ -20,7 +20,8 @@ from pydantic import (
 from wye.errors import UsageError
 from wye.evidence.verdict import Region
 from wye.metrics import METRICS, metric
-from wye.recipe import Recipe, recipe_from_row
+from wye.recipe import recipe_from_row
+from wye.recipe.decoder import caveat
 from wye.recipe.settings import NonNegative, Number
 from wye.registry import suggest
 from wye.studies import row_names
@@ -148,19 +149,10 @@ def _check(claim: Claim) -> None:
     for row in claim.rows:
         if row not in known:
             raise UsageError(f"{FILE}: {claim.id}: no row {shown(row)}; {suggest(row, known)}")
-        if not carries(recipe_from_row(row), claim.metric):
+        recipe = recipe_from_row(row)
+        if not metric(claim.metric).measured_by(recipe):
             raise UsageError(f"{FILE}: {claim.id}: runs of {row} measure no {claim.metric}")
+        if why := caveat(recipe, claim.metric):
+            raise UsageError(f"{FILE}: {claim.id}: {claim.metric} of {row} says nothing: {why}")
     if len({row.partition("/")[0] for row in claim.rows}) > 1:
         raise UsageError(f"{FILE}: {claim.id}: its rows are of several studies")
-
-
-def carries(recipe: Recipe, name: str) -> bool:
-    """Whether a run of the recipe measures a metric."""
-    if name in ("accuracy", "balanced_accuracy", "macro_f1", "cross_entropy"):
-        return recipe.network.classifier != "none"
-    if name == "judge_accuracy":
-        return recipe.evaluation.judge != "none"
-    if name in ("train_loss", "train_seconds"):
-        return True
-    rebuilt = recipe.network.decoder != "none"
-    return rebuilt and (name != "ssim_range2" or recipe.evaluation.ssim_range2)

@@ -14,6 +14,7 @@ from wye.evidence.paired import NO_FLOOR, Paired, overlap, paired
 from wye.evidence.systems import System
 from wye.metrics import METRICS, ordered
 from wye.recipe import Recipe
+from wye.recipe.decoder import caveat
 from wye.registry import suggest
 from wye.studies import row_names
 from wye.wording import shown
@@ -104,7 +105,12 @@ def compare(first: System, second: System, metric: str | None = None) -> Compari
 def _notes(
     first: System, second: System, found: dict[str, Paired], unknown: list[str]
 ) -> Iterator[str]:
-    """What a reader of intervals and p must know of the spread behind them."""
+    """What a reader must know of the metrics, and of the spread behind intervals and p."""
+    for letter, system in (("A", first), ("B", second)):
+        of = {name: caveat(system.recipe, name) for name in ordered(found)}
+        for why in dict.fromkeys(filter(None, of.values())):
+            names = ", ".join(name for name in of if of[name] == why)
+            yield f"{names} of {letter}: {why}"
     if repeats(first.recipe, second.recipe):
         yield "A and B are one recipe: differences that are 0 are so for certain"
     elif tied := ", ".join(name for name in ordered(found) if found[name].ties):

@@ -9,9 +9,8 @@ from statistics import fmean
 from typing import Any
 
 from wye.evidence.collect import CompleteRun
+from wye.metrics import metric
 
-COUNTS = ("accuracy", "balanced_accuracy", "macro_f1", "judge_accuracy")
-"""Metrics that follow from how many test images are correctly classified."""
 USUAL = 1 / 3
 """Usual standard deviation over seeds, low rather than high, as a fraction of the binomial one."""
 
@@ -64,7 +63,7 @@ def floor_of(name: str, *systems: Iterable[CompleteRun]) -> Floor | None:
     Returns:
         None where it is a count and a run does not say of how many images.
     """
-    if name not in COUNTS:
+    if metric(name).counts is None:
         return Floor()
     binomial = rounding = 0.0
     for runs in systems:
@@ -87,7 +86,7 @@ def images_behind(name: str, result: Mapping[str, Any]) -> float | None:
     test = result.get("test") or {}
     per_class: list[int] = [sum(row) for row in test.get("confusion") or ()]
     per_class = [count for count in per_class if count]
-    if name in ("balanced_accuracy", "macro_f1"):
+    if metric(name).counts == "classes":
         inverses = math.fsum(1 / count for count in per_class)
         return len(per_class) ** 2 / inverses if per_class else None
     return test.get("images") or sum(per_class) or None

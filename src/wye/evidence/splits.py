@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wye.metrics import figures, ordered, spread
+from wye.metrics import best, figures, ordered, spread
 from wye.runs.folder import Run
-
-LOWER = ("mse", "mae", "cross_entropy", "train_loss", "train_seconds")
-"""Metrics of which the lowest is best."""
 
 
 def summary(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
@@ -25,8 +22,7 @@ def summary(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in ordered(name for _, of in measured for name in of):
         each = {seed: of[name] for seed, of in measured if name in of}
-        pick = min if name in LOWER else max
-        seed = pick(each, key=lambda s, each=each: each[s])  # type: ignore[misc]
+        seed = best(each, name)
         found[name] = {
             **vars(spread(each.values())),
             "best": {"value": each[seed], "seed": seed},

@@ -32,6 +32,8 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
     if first["type"] in ("extra_forbidden", "unknown_setting"):
         model = model_at(path[:-1], root)
         known = names_of(model) if model else []
+        if problem := first.get("ctx", {}).get("problem"):
+            return f"{where}: {problem}"
         wanted = suggest(str(path[-1]), known, len(known)) if known else "it is not a setting"
         return f"{where}: there is no such setting; {wanted}"
     message = wording(first)

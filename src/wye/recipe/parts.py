@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from wye.objective import TERMS
-from wye.recipe.schedules import ScheduleSettings
+from wye.recipe.schedules import Constant, Schedule
 from wye.recipe.settings import (
     NUMBER,
     WHOLE,
@@ -246,13 +246,13 @@ class PhaseTraining(Settings):
     """What `freeze` holds of batch normalisation in frozen layers. all, or true: its statistics and
     its scale and shift, as Keras does; affine: scale and shift alone, while the statistics go on
     moving, as with PyTorch's requires_grad; none, or false: nothing, as fastai does."""
-    schedule: ScheduleSettings = Field(default_factory=lambda: ScheduleSettings(kind="constant"))
+    schedule: Schedule = Constant()
     """How the rate changes: a kind by its name, or its settings."""
     early_stopping: Annotated[EarlyStopping, BeforeValidator(_stop)] | None = None
     """Stop a phase that no longer improves on validation; never if not given."""
     monitor: Literal["auto", "accuracy", "loss", "reconstruction"] = "auto"
-    """Validation figure for early stopping, plateau and the best epoch; auto: accuracy where a
-    classifier is trained, else reconstruction."""
+    """Validation metric for early stopping and, in the last phase, for the best epoch of the run;
+    auto: accuracy where a classifier is trained, else reconstruction."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on a GPU, and for convolutions on a processor found quick at it."""
 
@@ -275,7 +275,8 @@ class EvaluationSettings(Settings):
     """How a trained network is measured."""
 
     selection: Literal["last", "best"] = "last"
-    """Weights that are measured: of the last epoch or of the best one on validation."""
+    """Weights that are measured: of the last epoch, or of the best one of all phases by the last
+    phase's `monitor`."""
     watch_test: bool = False
     """Also write down the test figures of each epoch. Nothing is chosen by them."""
     mirror_views: bool = False

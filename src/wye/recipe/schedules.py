@@ -1,10 +1,11 @@
-"""Settings of learning-rate schedules; lengths are in epochs and may be fractions."""
+"""Settings of learning-rate schedules, a model for each kind. Lengths are in epochs."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from wye.recipe.settings import NUMBER, Count, NonNegative, Positive, Rest, Settings, Share
 
@@ -13,93 +14,146 @@ Reduction = Annotated[float, Field(gt=0, lt=1), NUMBER]
 
 
 class ScheduleSettings(Settings):
-    """A learning-rate schedule. Each kind reads only its own settings.
+    """A learning-rate schedule: what its kinds have in common."""
 
-    constant: the base rate throughout.
-    step: times `factor` after `every` epochs.
-    one-cycle: from lr / `start` up to lr over the first `warmup` share of the phase, then down to
-        lr / `end`, both along a cosine (Smith 2018, in fastai's form).
-    linear: up to lr over the first `warmup` share, then straight down to lr / `end`.
-    cosine: up to lr over the first `warmup` share, then down to lr / `end` along half a cosine
-        (Loshchilov and Hutter 2017, without restarts).
-    plateau: times `factor` after `patience` epochs without improvement on validation by more than
-        `min_delta`, then `cooldown` epochs of rest, never below `floor`.
-    """
+    kind: str
+    """Which schedule; each has settings of its own."""
 
-    kind: Literal["constant", "step", "one-cycle", "linear", "cosine", "plateau"]
-    """Which schedule; the others are settings of one kind or another."""
-    every: Positive | None = None
+    def fitted(self, before: int, after: int) -> ScheduleSettings:
+        """The schedule for a phase of `after` epochs instead of `before`."""
+        return self
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class Constant(ScheduleSettings):
+    """The base rate throughout."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class Step(ScheduleSettings):
+    """Times `factor` after `every` epochs."""
+
+    kind: Literal["step"] = "step"
+    every: Positive = 10.0
     """Epochs between two steps."""
-    factor: Reduction | None = None
-    """What the rate is multiplied by at a step, or on a plateau."""
-    warmup: Share | None = None
-    """Share of the phase in which the rate rises to lr."""
-    start: Divisor | None = None
+    factor: Reduction = 0.1
+    """What the rate is multiplied by at a step."""
+
+    def fitted(self, before: int, after: int) -> ScheduleSettings:
+        """Longer steps for a longer phase; a straight line to nought for a shorter one.
+
+        Shorter steps would not do: three drops to a tenth in ten epochs leave two and a half at a
+        rate that learns. The line has the first rate's reach and the last one's calm.
+        """
+        if after < before:
+            return Linear(warmup=0.0)
+        return self.model_copy(update={"every": self.every * after / before})
+
+    def __str__(self) -> str:
+        return f"steps of {self.every:g} epochs"
+
+
+class OneCycle(ScheduleSettings):
+    """From lr / `start` up to lr over the first `warmup` fraction of the phase, then down to
+    lr / `end`, both along a cosine (Smith 2018, in fastai's form)."""
+
+    kind: Literal["one-cycle"] = "one-cycle"
+    warmup: Share = 0.3
+    """Fraction of the phase in which the rate rises to lr."""
+    start: Divisor = 25.0
     """The first rate is lr divided by this."""
-    end: Divisor | None = None
+    end: Divisor = 25e4
     """The last rate is lr divided by this."""
     momentum: tuple[Share, Share] | None = None
     """Momentum (the first beta of adam) at the ends and at the top of a cycle: `[0.95, 0.85]`; left
     as it is if not given."""
-    patience: Count | None = None
+
+
+class Linear(ScheduleSettings):
+    """Up to lr over the first `warmup` fraction, then straight down to lr / `end`."""
+
+    kind: Literal["linear"] = "linear"
+    warmup: Share = 0.2
+    """Fraction of the phase in which the rate rises to lr."""
+    end: Divisor = 1e6
+    """The last rate is lr divided by this."""
+
+
+class Cosine(ScheduleSettings):
+    """Up to lr over the first `warmup` fraction, then down to lr / `end` along half a cosine
+    (Loshchilov and Hutter 2017, without restarts)."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup: Share = 0.0
+    """Fraction of the phase in which the rate rises to lr."""
+    end: Divisor = 1e6
+    """The last rate is lr divided by this."""
+
+
+class Plateau(ScheduleSettings):
+    """Times `factor` after `patience` epochs without improvement on validation by more than
+    `min_delta`, then `cooldown` epochs of rest, never below `floor`."""
+
+    kind: Literal["plateau"] = "plateau"
+    factor: Reduction = 0.1
+    """What the rate is multiplied by on a plateau."""
+    patience: Count = 10
     """Epochs without improvement that make a plateau."""
-    min_delta: NonNegative | None = None
+    min_delta: NonNegative = 0.0
     """What an improvement has to exceed."""
-    cooldown: Rest | None = None
+    cooldown: Rest = 0
     """Epochs after a reduction that are not counted."""
-    floor: NonNegative | None = None
+    floor: NonNegative = 0.0
     """The lowest rate."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short_forms(cls, value: Any) -> Any:
-        """`one-cycle` stands for its defaults; `{every: 10, factor: 0.1}` is a step schedule."""
-        if isinstance(value, str):
-            value = {"kind": value}
-        if isinstance(value, dict):
-            if "kind" not in value and "every" in value:
-                value = {"kind": "step", **value}
-            kind = value.get("kind")
-            defaults = SETTINGS.get(kind, {}) if isinstance(kind, str) else {}
-            value = {**defaults, **{k: v for k, v in value.items() if v is not None}}
-        return value
-
-    @model_validator(mode="after")
-    def _own_settings_only(self) -> ScheduleSettings:
-        given = {key for key in self.model_fields_set - {"kind"} if getattr(self, key) is not None}
-        own = set(SETTINGS[self.kind])
-        if stray := sorted(given - own):
-            known = ", ".join(sorted(own)) or "no settings"
-            raise ValueError(f"a {self.kind} schedule has no {stray[0]!r}; it has: {known}")
-        return self
-
     def fitted(self, before: int, after: int) -> ScheduleSettings:
-        """The schedule for a phase of `after` epochs instead of `before`.
+        """A straight line to nought where the phase is too short for a plateau to act.
 
-        Longer steps are longer. Shorter steps would not do: three drops to a tenth in ten epochs
-        leave two and a half at a rate that learns. Nor would a plateau that is longer than the
-        phase: the last epoch, which is measured, would have the full rate. A straight line from
-        the same base rate to nought takes their place, which has the first rate's reach and the
-        last one's calm.
+        The last epoch, which is measured, would have the full rate.
         """
-        steps, shorter = self.kind == "step", after < before
-        late = self.kind == "plateau" and self.patience is not None and after <= self.patience + 1
-        if shorter and (steps or late):
-            return ScheduleSettings.model_validate({"kind": "linear", "warmup": 0.0})
-        if steps and self.every is not None:
-            return self.model_copy(update={"every": self.every * after / before})
+        if after < before and after <= self.patience + 1:
+            return Linear(warmup=0.0)
         return self
 
-    def __str__(self) -> str:
-        return f"steps of {self.every:g} epochs" if self.kind == "step" else self.kind
 
-
-SETTINGS: dict[str, dict[str, Any]] = {
-    "constant": {},
-    "step": {"every": 10.0, "factor": 0.1},
-    "one-cycle": {"warmup": 0.3, "start": 25.0, "end": 25e4, "momentum": None},
-    "linear": {"warmup": 0.2, "end": 1e6},
-    "cosine": {"warmup": 0.0, "end": 1e6},
-    "plateau": {"factor": 0.1, "patience": 10, "min_delta": 0.0, "cooldown": 0, "floor": 0.0},
+KINDS: dict[str, type[ScheduleSettings]] = {
+    str(model.model_fields["kind"].default): model
+    for model in (Constant, Step, OneCycle, Linear, Cosine, Plateau)
 }
-"""The settings of each kind with their defaults."""
+"""The kinds of schedule by name."""
+
+
+def read_schedule(value: Any) -> ScheduleSettings:
+    """The schedule that is written so: by its kind's name, or as settings.
+
+    `{every: 10, factor: 0.1}` is a step schedule.
+
+    Raises:
+        PydanticCustomError: no such kind, or a setting that this kind doesn't have.
+        ValidationError: a value of the wrong kind.
+    """
+    if isinstance(value, ScheduleSettings):
+        return value
+    given = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(given, dict):
+        raise PydanticCustomError("schedule", "it should be the name of a kind or its settings")
+    given = {key: entry for key, entry in given.items() if entry is not None}
+    kind = given.get("kind", "step" if "every" in given else None)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise PydanticCustomError("schedule", f"it should be one of {', '.join(KINDS)}")
+    own = [key for key in KINDS[kind].model_fields if key != "kind"]
+    if stray := [key for key in given if key not in (*own, "kind")]:
+        known = ", ".join(own) or "no settings"
+        problem = f"a {kind} schedule has no {stray[0]!r}; it has: {known}"
+        context = {"key": stray[0], "problem": problem}
+        raise PydanticCustomError("unknown_setting", "{problem}", context)
+    return KINDS[kind].model_validate({**given, "kind": kind})
+
+
+Schedule = Annotated[
+    Constant | Step | OneCycle | Linear | Cosine | Plateau, BeforeValidator(read_schedule)
+]
+"""The settings of a schedule, of whichever kind."""

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from wye.metrics import METRICS
 from wye.objective import TERMS
 from wye.recipe.parts import (
     DataSettings,
@@ -29,6 +30,7 @@ from wye.recipe.parts import (
     TransferSettings,
 )
 from wye.recipe.settings import Count, ImageSize, Number, Seed, Settings
+from wye.registry import suggest
 from wye.streams import STREAMS
 from wye.studies.load import PARTS
 
@@ -201,6 +203,9 @@ class Recipe(Settings):
     def _consistent(self) -> Recipe:
         if unknown := sorted(set(self.seeds) - set(STREAMS)):
             raise ValueError(f"seeds.{unknown[0]}: no such stream; known: {', '.join(STREAMS)}")
+        for key in ("published", "corrected"):
+            if stray := [name for name in getattr(self, key) if name not in METRICS]:
+                raise ValueError(f"{key}.{stray[0]}: no such metric; {suggest(stray[0], METRICS)}")
         if self.network.decoder == "none" and self.network.classifier == "none":
             raise ValueError("network: without a decoder and a classifier nothing is trained")
         branches = {"decoder": self.network.decoder, "classifier": self.network.classifier}

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from wye.metrics import METRICS, metric, number, spread
+from wye.metrics import METRICS, headlines, metric, number, spread
 from wye.report.grouping import study_names
 from wye.report.machine import where
 from wye.report.rows import CHANGED, OWN, PAPER, SHORT, Row
 from wye.report.view import duration, row_section, throughput
 from wye.studies import Study, studies
 
-HEADLINES = ("accuracy", "judge_accuracy", "psnr")
 """Metrics of the tables; a row's section has all of them."""
 OWN_PAGE = "own.html"
 CAPTIONS = {
@@ -105,7 +104,7 @@ def study_page(rows: Sequence[Row]) -> dict[str, Any]:
         "name": rows[0].study,
         "contents": contents(rows),
         "tables": [table(list(alike)) for _, alike in groupby(rows, key=lambda r: r.standing)],
-        "corrected": any(name in row.recipe.corrected for row in rows for name in HEADLINES),
+        "corrected": any(name in row.recipe.corrected for row in rows for name in headlines(named)),
         "sections": [(row, row_section(row, pictures)) for row in rows],
         "pictures": pictures,
         "not_run": not_run(rows[0].study, study, rows) if study else [],
@@ -116,7 +115,7 @@ def study_page(rows: Sequence[Row]) -> dict[str, Any]:
 def table(rows: Sequence[Row]) -> dict[str, Any]:
     """The table of rows that were run in one way: the columns they have something to say in."""
     named = {name for row in rows for name in row.metric_names}
-    shown = [name for name in HEADLINES if name in named]
+    shown = list(headlines(named))
     known = [name for name in shown if any(r.reference(name) is not None for r in rows)]
     protocols = list(dict.fromkeys(row.protocol for row in rows))
     caption = CAPTIONS.get(rows[0].standing) or ("As published" if known else "As in its study")

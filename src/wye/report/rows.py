@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeGuard, cast
 from wye.evidence.splits import summary
 from wye.metrics import Spread, figures, ordered, spread
 from wye.recipe import recipe_from_row
+from wye.recipe.decoder import caveat
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.runs.folder import Examples, Run
 
@@ -140,6 +141,10 @@ class Row:
         """Every metric that was measured or published."""
         measured = {name for run in self.finished for name in figures(run.result or {})}
         return ordered((measured - TRAINING) | set(self.published) | set(self.recipe.corrected))
+
+    def caveat(self, name: str) -> str:
+        """Why figure `name` says nothing of these runs; empty where it does."""
+        return caveat(self.recipe, name)
 
     def measured(self, name: str) -> Spread | None:
         """Figure `name` over the finished seeds."""

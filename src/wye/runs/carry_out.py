@@ -269,13 +269,11 @@ def _train(
     agree(trainer)
     for record in trainer.epochs():
         history.append({**record.line(), "best": record.best})
-        if trainer.partial:  # an epoch cut short is no place to go on from, and none to choose
-            history[-1]["best"] = False
+        if trainer.partial:
             folder.write_metrics(history)
             break
-        if record.best:
-            folder.write_weights("best.safetensors", trainer.network.state_dict())
-        folder.write_checkpoint({**trainer.state(), "history": history})
+        state = {**trainer.state(), "history": history}
+        trainer.checkpoint.keep(folder, state, state["network"], record.best)
         folder.write_metrics(history)
         folder.journal.note("epoch", epoch=record.epoch)
         if observer is not None:

@@ -20,8 +20,10 @@ from wye.errors import MachineError, UsageError
 from wye.files import PARTIAL, write_atomically
 from wye.recipe.overrides import validated
 from wye.recipe.schema import Recipe
+from wye.registry import suggest
 from wye.runs.journal import Journal
 from wye.studies.load import yaml_loader
+from wye.training.checkpoint import BEST, EPOCHS, LAST
 
 RUNS = Path("runs")
 
@@ -217,14 +219,32 @@ class Run:
         )
         return lines
 
-    def weights(self, which: str = "selected") -> dict[str, Tensor]:
-        """The state dict of the selected epoch (`evaluation.selection`) or of the best one.
+    def weights(self, which: str | None = None) -> dict[str, Tensor]:
+        """The state dict of an epoch.
+
+        Args:
+            which: the `last` epoch or the `best` one on validation; None for the one that was
+                measured (`evaluation.selection`).
 
         Raises:
-            UsageError: there is no such file, for instance no best epoch without validation.
+            UsageError: another word, or there is no such epoch: none is best without validation.
             MachineError: the file is damaged.
         """
-        return self._tensors({"selected": "model.safetensors", "best": "best.safetensors"}[which])
+        if which not in (None, *EPOCHS):
+            raise UsageError(f"no weights are called {which!r}; {suggest(str(which), EPOCHS)}")
+        if which == BEST:
+            if not (self.path / "best.safetensors").exists():
+                raise UsageError(
+                    f"{self.path} has no best epoch: nothing was held out for validation"
+                )
+            return self._tensors("best.safetensors")
+        if which is None or self.recipe.evaluation.selection == LAST:
+            return self._tensors("model.safetensors")
+        state = self.folder.read_checkpoint(torch.device("cpu"))
+        if state is None:
+            raise UsageError(f"{self.path} has no last.ckpt")
+        weights: dict[str, Tensor] = state["network"]
+        return weights
 
     def predictions(self) -> tuple[Tensor, Tensor]:
         """True and given class of the test images in their order, int64 `(N,)` each.

@@ -48,16 +48,18 @@ class Model:
         self.inputs = _normalization(config["inputs"])
         self.targets = _normalization(config["targets"])
         lines = {"decoder": "none", "classifier": "none", **config["network"]}
-        settings = NetworkSettings(**lines, outputs=config.get("outputs"))
+        settings = NetworkSettings(
+            **lines, outputs=config.get("outputs"), norm_eps=config.get("norm_eps")
+        )
         with torch.device("meta"):
             network = build_network(settings, self.shape, len(self.classes))
         network.load_state_dict(weights, assign=True)
         self.network: Network = network.eval().requires_grad_(False)
 
     @classmethod
-    def of(cls, run: Run, which: str = "selected") -> Model:
-        """The model of a finished run, with the weights of its selected or best epoch."""
-        return cls(run.config, run.weights(which))
+    def of(cls, run: Run, weights: str | None = None) -> Model:
+        """The model of a finished run; see `Run.weights`."""
+        return cls(run.config, run.weights(weights))
 
     def predict_proba(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities `(N, classes)`.

@@ -7,6 +7,7 @@ from typing import Any
 from wye.data.prepare import Prepared
 from wye.evaluation.measure import Measurement, measure
 from wye.evaluation.views import Views
+from wye.metrics import ordered
 from wye.network.build import Network
 from wye.network.describe import describe
 from wye.runs.examples import examples
@@ -14,6 +15,7 @@ from wye.runs.folder import Run, RunFolder
 from wye.runs.judge import judge_of
 from wye.runs.model import Model
 from wye.runs.setup import Setup
+from wye.training.checkpoint import BEST
 from wye.training.loop import Trainer
 
 
@@ -36,7 +38,7 @@ def evaluate(
     described = describe(network)
     best = next((line for line in reversed(history) if line["best"]), None)
     if recipe.evaluation.selection == "best" and best is not None:
-        network.load_state_dict(Run(folder.path).weights("best"))
+        network.load_state_dict(Run(folder.path).weights(BEST))
     folder.write_weights("model.safetensors", network.state_dict())
     measured = {
         part: measured_part(setup, network, data, part, trainer.precision, judge)
@@ -112,7 +114,6 @@ def measured_part(
 
 def _config(trainer: Trainer, setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
     network, data = setup.network, setup.data
-    shown = ("accuracy", "macro_f1", "psnr", "ssim", "mse")
     return {
         "format": 1,
         "row": setup.recipe.row,
@@ -124,6 +125,7 @@ def _config(trainer: Trainer, setup: Setup, figures: dict[str, Any]) -> dict[str
         "precision": trainer.precision,
         "data": data.name,
         "image_size": data.published_size,
+        "norm_eps": setup.recipe.network.norm_eps,
         "prepare": setup.recipe.data.prepare,
         "view": setup.recipe.data.view,
         "inputs": {
@@ -134,5 +136,5 @@ def _config(trainer: Trainer, setup: Setup, figures: dict[str, Any]) -> dict[str
             "mean": data.targets.mean.flatten().tolist(),
             "deviation": data.targets.deviation.flatten().tolist(),
         },
-        "test": {name: figures[name] for name in shown if name in figures},
+        "test": {name: figures[name] for name in ordered(figures)},
     }

@@ -7,6 +7,7 @@ from wye.errors import UsageError
 from wye.network.build import Network
 from wye.network.ranges import output_range
 from wye.objective import TERMS
+from wye.recipe.schedules import OneCycle
 from wye.recipe.schema import Recipe, ResolvedPhase
 
 WITH_MOMENTUM = ("sgd", "rmsprop", "adam", "adamw")
@@ -50,7 +51,8 @@ def _check(phase: ResolvedPhase, network: Network, data: Prepared) -> None:
                 f"loss.error=bce needs a decoder whose outputs lie in [0, 1]; this one's lie"
                 f" between {low:g} and {high:g}; end network.decoder in A(sigmoid)"
             )
-    if train.schedule.momentum is not None and train.optimizer not in WITH_MOMENTUM:
+    cycled = isinstance(train.schedule, OneCycle) and train.schedule.momentum is not None
+    if cycled and train.optimizer not in WITH_MOMENTUM:
         raise UsageError(
             f"train.schedule.momentum: {train.optimizer} has no momentum that could be cycled;"
             f" {', '.join(WITH_MOMENTUM)} have one"

@@ -21,6 +21,7 @@ from wye.network.layers import bind_dropout
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
 from wye.training.batch_norm import synchronise
+from wye.training.checkpoint import Checkpoint
 from wye.training.checks import check_phases
 from wye.training.features import FeatureNetwork
 from wye.training.freezing import hold_statistics
@@ -79,6 +80,7 @@ class Trainer:
         self.device = data.train.pixels.device
         self.features = features.to(self.device) if features else None
         self.phases = recipe.resolved_phases()
+        self.checkpoint = Checkpoint(self.phases)
         self.phase_index = 0
         self.epochs_in_phase = 0
         self.epochs_done = 0
@@ -128,6 +130,7 @@ class Trainer:
             "epochs_done": self.epochs_done,
             "steps_done": self.steps_done,
             "network": self.network.state_dict(),
+            "checkpoint": self.checkpoint.state(),
         }
         if (given := len(self._given)) < len(self.data.train):
             made = self.data.train.take(torch.arange(given, len(self.data.train)))
@@ -143,6 +146,7 @@ class Trainer:
         self.epochs_done = state["epochs_done"]
         self.steps_done = state["steps_done"]
         self.network.load_state_dict(state["network"])
+        self.checkpoint.restore(state["checkpoint"])
         self.data = replace(self.data, train=self._given)
         if "synthetic" in state:
             self._add(Images(**state["synthetic"]))
@@ -260,11 +264,17 @@ class Trainer:
             train=figures,
             validation=validation,
             test=self._validate(self.data.test, "test") if watch else None,
-            best=self.current.monitor.epoch_done(validation) if validation else False,
+            best=self._is_best(validation),
         )
         if not self.partial:
             self._advance(validation)
         return record
+
+    def _is_best(self, validation: dict[str, float] | None) -> bool:
+        # An epoch that is cut short is no place to go on from, so none to choose either.
+        if validation is None or self.partial:
+            return False
+        return self.checkpoint.epoch_done(self.phase_index, validation)
 
     def _weights_finite(self) -> bool:
         return all(bool(value.isfinite().all()) for value in self.network.parameters())
@@ -280,8 +290,11 @@ class Trainer:
         self.epochs_in_phase += 1
         if validation is not None:
             self.current.schedule.epoch_done(validation["loss"])
-        if self.epochs_in_phase >= self.phase.train.epochs or self.current.monitor.exhausted:
+        if self.epochs_in_phase >= self.phase.train.epochs or self.checkpoint.exhausted(
+            self.phase_index
+        ):
             self.phase_index += 1
             self.epochs_in_phase = 0
             if self.phase_index < len(self.phases):
+                self.checkpoint.begin_phase(self.phase_index)
                 self.current = self._begin_phase(self.current)

@@ -14,14 +14,13 @@ from wye.recipe.schema import ResolvedPhase
 from wye.training.class_weights import class_weights
 from wye.training.features import FeatureNetwork
 from wye.training.freezing import freeze
-from wye.training.monitor import Monitor
 from wye.training.objective import Objective
 from wye.training.optimizers import Optimizer, build_optimizer
 from wye.training.schedules import Schedule
 
 
 class PhaseState:
-    """Objective, optimiser, schedule and monitor of one phase; freezes what it says.
+    """Objective, optimiser and schedule of one phase; freezes what it says.
 
     Attributes:
         settings: of the phase.
@@ -51,7 +50,6 @@ class PhaseState:
     ) -> None:
         phase = self.settings = phases[index]
         self.frozen: list[nn.Module] = freeze(network, phase.freeze, phase.train.freeze_norms)
-        self.monitor = Monitor(phase)
         weights = None
         if network.classifier is not None:
             weights = class_weights(
@@ -82,14 +80,12 @@ class PhaseState:
         return {
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state(),
-            "monitor": self.monitor.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.restore(state["schedule"])
-        self.monitor.restore(state["monitor"])
 
 
 def _stretch(phases: Sequence[ResolvedPhase], index: int) -> tuple[int, int]:

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from wye.recipe.schedules import ScheduleSettings
-from wye.registry import Registry
-
-Rate = Callable[[ScheduleSettings, float, float], float]
-RATES: Registry[Rate] = Registry("schedule")
-"""Factor of the base rate from the settings, the epochs done (a fraction) and the share done."""
+from wye.recipe.schedules import Cosine, Linear, OneCycle, Plateau, ScheduleSettings, Step
 
 
-@RATES.register("constant")
-def _constant(settings: ScheduleSettings, epochs: float, share: float) -> float:
-    return 1.0
+def factor_of(settings: ScheduleSettings, epochs: float, done: float) -> float:
+    """What the base rate is multiplied by; a plateau decides by what it is told instead.
 
-
-@RATES.register("step")
-def _step(settings: ScheduleSettings, epochs: float, share: float) -> float:
-    assert settings.every is not None and settings.factor is not None
-    # Without the allowance 2.5 epochs of 100 steps would count as 2.4999... and drop a step late.
-    return settings.factor ** math.floor(epochs / settings.every + 1e-9)
-
-
-@RATES.register("one-cycle")
-def _one_cycle(settings: ScheduleSettings, epochs: float, share: float) -> float:
-    assert settings.warmup is not None and settings.start and settings.end
-    if share < settings.warmup:
-        return _cosine(1 / settings.start, 1.0, share / settings.warmup)
-    return _cosine(1.0, 1 / settings.end, (share - settings.warmup) / (1 - settings.warmup))
-
-
-@RATES.register("linear")
-def _linear(settings: ScheduleSettings, epochs: float, share: float) -> float:
-    assert settings.warmup is not None and settings.end
-    if share < settings.warmup:
-        return share / settings.warmup
-    done = (share - settings.warmup) / (1 - settings.warmup)
-    return 1.0 + (1 / settings.end - 1.0) * done
-
-
-@RATES.register("cosine")
-def _half_cosine(settings: ScheduleSettings, epochs: float, share: float) -> float:
-    assert settings.warmup is not None and settings.end
-    if share < settings.warmup:
-        return share / settings.warmup
-    return _cosine(1.0, 1 / settings.end, (share - settings.warmup) / (1 - settings.warmup))
+    Args:
+        epochs: of the phase that are over, with the fraction of the one under way.
+        done: fraction of the phase that is over.
+    """
+    match settings:
+        case Step():
+            # Without the allowance 2.5 epochs of 100 steps would count as 2.4999... and drop late.
+            return float(settings.factor ** math.floor(epochs / settings.every + 1e-9))
+        case OneCycle(warmup=warmup) if done < warmup:
+            return _cosine(1 / settings.start, 1.0, done / warmup)
+        case Linear(warmup=warmup) | Cosine(warmup=warmup) if done < warmup:
+            return done / warmup
+        case Linear(warmup=warmup):
+            return 1.0 + (1 / settings.end - 1.0) * ((done - warmup) / (1 - warmup))
+        case OneCycle(warmup=warmup) | Cosine(warmup=warmup):
+            return _cosine(1.0, 1 / settings.end, (done - warmup) / (1 - warmup))
+        case _:
+            return 1.0
 
 
 def _cosine(start: float, end: float, share: float) -> float:
@@ -77,14 +57,13 @@ class Schedule:
 
     def rate(self, step: int) -> float:
         """The rate of step `step` of the phase, counted from 0."""
-        if self.settings.kind == "plateau":
-            return max(self.lr * self.factor, self.settings.floor or 0.0)
+        settings = self.settings
+        if isinstance(settings, Plateau):
+            return max(self.lr * self.factor, settings.floor)
         # A ramp from zero starts half a step in: its first step would have rate 0 otherwise.
-        kind = self.settings.kind
-        ramp = kind == "linear" or (kind == "cosine" and bool(self.settings.warmup))
+        ramp = isinstance(settings, Linear) or (isinstance(settings, Cosine) and settings.warmup)
         done = step + (0.5 if ramp else 0.0)
-        rate = RATES.find(kind)
-        return self.lr * rate(self.settings, done / self.steps, done / (self.steps * self.epochs))
+        return self.lr * factor_of(settings, done / self.steps, done / (self.steps * self.epochs))
 
     def momentum(self, step: int) -> float | None:
         """The momentum of step `step` of the phase, None where it is left as it is.
@@ -92,30 +71,29 @@ class Schedule:
         It falls while the rate rises and rises while the rate falls, along the same cosines (Smith
         2018, in fastai's form).
         """
-        if self.settings.momentum is None:
+        if not isinstance(self.settings, OneCycle) or self.settings.momentum is None:
             return None
         high, low = self.settings.momentum
-        share = step / (self.steps * self.epochs)
-        warmup = self.settings.warmup or 0.0
-        if share < warmup:
-            return _cosine(high, low, share / warmup)
-        return _cosine(low, high, (share - warmup) / (1 - warmup))
+        done, warmup = step / (self.steps * self.epochs), self.settings.warmup
+        if done < warmup:
+            return _cosine(high, low, done / warmup)
+        return _cosine(low, high, (done - warmup) / (1 - warmup))
 
     def epoch_done(self, figure: float) -> None:
         """Take note of an epoch's validation figure (lower is better); plateau acts on it."""
         settings = self.settings
-        if settings.kind != "plateau" or settings.patience is None or settings.factor is None:
+        if not isinstance(settings, Plateau):
             return
         if self._resting > 0:
             self._resting -= 1
             self._waited = 0
-        if figure < self._best - (settings.min_delta or 0.0):
+        if figure < self._best - settings.min_delta:
             self._best, self._waited = figure, 0
         elif self._resting == 0:
             self._waited += 1
             if self._waited >= settings.patience:
                 self.factor *= settings.factor
-                self._waited, self._resting = 0, settings.cooldown or 0
+                self._waited, self._resting = 0, settings.cooldown
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to go on."""
