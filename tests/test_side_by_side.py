@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from wye.jobs import local
+from wye.jobs.local import MOST, workers_for
 from wye.recipe.resolve import recipe_from_row, resolve
 from wye.recipe.schema import Recipe
-from wye.series import side_by_side
-from wye.series.side_by_side import MOST, workers_for
 
 
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two of them, and cores for all."""
-    monkeypatch.setattr(side_by_side, "cuda_devices", lambda: 2)
-    monkeypatch.setattr(side_by_side, "cores", lambda: 64)
+    monkeypatch.setattr(local, "cuda_devices", lambda: 2)
+    monkeypatch.setattr(local, "cores", lambda: 64)
 
 
 def seeds_of(row: str, count: int, **train: int) -> list[Recipe]:
     return [resolve(row, {"seed": seed, "train": train}) for seed in range(count)]
 
 
-def test_a_processor_takes_one_at_a_time() -> None:
+def test_a_cpu_takes_one_at_a_time() -> None:
     assert workers_for(seeds_of("joint/v4-l2", 20), "cpu") == 1
 
 
@@ -37,7 +37,7 @@ def test_small_networks_share_each_gpu_that_they_may_use(device: str, workers: i
 def test_no_more_processes_than_runs_or_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert workers_for(seeds_of("joint/v4-l2", 3), "auto") == 3
     assert workers_for([], "auto") == 1
-    monkeypatch.setattr(side_by_side, "cores", lambda: 4)
+    monkeypatch.setattr(local, "cores", lambda: 4)
     assert workers_for(seeds_of("joint/v4-l2", 20), "auto") == 4
 
 

@@ -1,4 +1,4 @@
-"""Series of runs: their plan, the board, and `wye study` with workers that are killed."""
+"""Studies: their plan, the board, and `wye study` with workers that are killed."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ import wye
 from wye.cli import main
 from wye.errors import MachineError, UsageError
 from wye.files import write_atomically
+from wye.jobs import Board, Entry, PlannedRun, Status, board, plan
+from wye.jobs.bundle import Bundle, pack, unpack
+from wye.jobs.plan import requested
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
 from wye.runs import RunFolder
-from wye.series import Board, Entry, PlannedRun, Status, board, plan
-from wye.series.bundle import Bundle, pack, unpack
-from wye.series.targets import asked_by
 
 TINY = parse_overrides(["data=shapes", "data.per_class=2", "train.epochs=1"])
 
 
 def rows(*names: str, seeds: int = 1, **settings: Any) -> list[Any]:
-    return asked_by(names, {**TINY, **settings}).repeated(seeds)
+    return requested(names, {**TINY, **settings}).repeated(seeds)
 
 
 def test_a_study_is_all_its_rows_times_the_seeds_in_whole_sets(in_empty_folder: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_run_comes_behind_the_one_it_needs_which_is_planned_once(in_empty_fold
     places = {run.folder: index for index, run in enumerate(planned)}
     assert len(planned) == 4
     for run in planned:
-        needed = [planned[places[folder]] for folder in run.needs]
+        needed = [planned[places[folder]] for folder in run.dependencies]
         assert all(places[other.folder] < places[run.folder] for other in needed)
         if run.recipe.row == names[0]:
             assert [(n.recipe.row, n.recipe.seed) for n in needed] == [(names[1], run.recipe.seed)]
@@ -68,7 +68,7 @@ def test_a_run_comes_behind_the_one_it_needs_which_is_planned_once(in_empty_fold
 def test_what_is_needed_is_planned_too_and_changed_alike(in_empty_folder: Path) -> None:
     needed, asked = plan(rows("fashion5/classifier-transfer"), changed=TINY)
     assert needed.recipe == resolve("fashion5/autoencoder", TINY)
-    assert asked.needs == (needed.folder,) == (Path("runs/fashion5/autoencoder/seed-0"),)
+    assert asked.dependencies == (needed.folder,) == (Path("runs/fashion5/autoencoder/seed-0"),)
 
 
 def test_another_run_in_the_usual_place_puts_what_is_needed_beside_it(
@@ -80,21 +80,21 @@ def test_another_run_in_the_usual_place_puts_what_is_needed_beside_it(
     needed, asked = plan(rows("fashion5/classifier-transfer"), changed=TINY)
     assert needed.folder.parent == other.path.parent
     assert needed.folder != other.path
-    assert asked.needs == (needed.folder,)
+    assert asked.dependencies == (needed.folder,)
 
 
 def test_rows_that_settings_do_not_suit_are_refused_alone() -> None:
-    asked = asked_by(["fashion5"], parse_overrides(["network.classifier=none", "loss.alpha=0"]))
+    asked = requested(["fashion5"], parse_overrides(["network.classifier=none", "loss.alpha=0"]))
     accepted = {recipe.row for recipe in asked.recipes}
-    refused = {row.row for row in asked.refused}
+    refused = set(asked.refused)
     assert "fashion5/autoencoder" in accepted
     assert "fashion5/cnn" in refused
     assert len(accepted | refused) == 10
-    assert all(row.message for row in asked.refused)
+    assert all(asked.refused.values())
 
 
 def test_a_row_named_twice_is_asked_once() -> None:
-    assert len(asked_by(["fashion5", "fashion5/cnn", "fashion5"], {}).recipes) == 10
+    assert len(requested(["fashion5", "fashion5/cnn", "fashion5"], {}).recipes) == 10
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_words_that_mean_nothing_are_refused(
     words: list[str], settings: list[str], expected: str
 ) -> None:
     with pytest.raises(UsageError, match=expected):
-        asked_by(words, parse_overrides(settings))
+        requested(words, parse_overrides(settings))
 
 
 class Silent:
@@ -129,11 +129,11 @@ class Silent:
         self.warnings.append(text)
 
 
-def runs(**needs: str) -> list[PlannedRun]:
+def runs(**dependencies: str) -> list[PlannedRun]:
     recipe = resolve("joint/v1", TINY)
     return [
         PlannedRun(recipe, Path(name), tuple(Path(other) for other in of.split()))
-        for name, of in needs.items()
+        for name, of in dependencies.items()
     ]
 
 
@@ -143,7 +143,7 @@ def test_a_run_waits_for_what_it_needs_and_fails_with_it() -> None:
     assert found.next() is first
     assert found.next() is None
     found.begun(first)
-    found.done(first)
+    found.apply(first, {"event": "done"})
     assert found.next() is second
     found.failed(second, "too little memory")
     assert found.next() is None
@@ -204,9 +204,9 @@ def test_the_time_left_is_that_of_the_runs_ahead(monkeypatch: pytest.MonkeyPatch
         assert found.next() is run
         found.begun(run)
     now[0] += 10
-    found.done(first)
+    found.apply(first, {"event": "done"})
     # Three runs of 10 s ahead, the second one due now, two at once.
-    found.epoch(second, 1.0)
+    found.apply(second, {"event": "epoch", "epoch": 3, "epochs": 3})
     assert found.seconds_left() == pytest.approx(15)
 
 
@@ -274,7 +274,7 @@ def test_no_file_that_travels_tells_of_more_than_the_checkpoint_holds(
             write_atomically(path, content)
 
         with monkeypatch.context() as patch, suppress(OSError):
-            patch.setattr("wye.series.bundle.write_atomically", write_until_the_blow)
+            patch.setattr("wye.jobs.bundle.write_atomically", write_until_the_blow)
             unpack(there, files)
         assert epochs_of(there) == [4, 3, 2, 1][:blow] + [0] * (4 - blow)
 

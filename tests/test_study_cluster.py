@@ -26,7 +26,7 @@ from study_processes import (
 )
 
 from wye.errors import MachineError, UsageError
-from wye.series import cluster
+from wye.jobs import cluster
 
 DASK = {
     **os.environ,
@@ -144,7 +144,7 @@ def test_the_run_that_another_needs_comes_over_the_cluster_and_so_does_a_failure
 def test_an_address_where_nothing_answers_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "REACH", 0.5)
+    monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 0.5)
     nothing = cast(Any, None)
     with pytest.raises(MachineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 "):
         cluster.run_on_cluster(nothing, "tcp://127.0.0.1:9", tmp_path / "runs", nothing)

@@ -14,9 +14,9 @@ import yaml
 
 from wye.bench.result import Finding, Repeats, Result, Table, shown
 from wye.bench.settings import Benchmark, Found, Settings
+from wye.jobs.plan import plan
 from wye.metrics import number
 from wye.recipe.overrides import validated
-from wye.series.plan import plan
 from wye.studies.load import load_study, row_settings
 
 TIMES = (1, 4, 16)

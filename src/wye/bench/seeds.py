@@ -10,8 +10,8 @@ from wye.bench import speed
 from wye.bench.accuracy import STUDIED
 from wye.bench.result import Goal, Repeats, Result, Table, shown
 from wye.bench.settings import Benchmark, Found, LeftOutError, Settings
+from wye.jobs.local import MOST
 from wye.machine import cores
-from wye.series.side_by_side import MOST
 
 WANTED = 2.0
 """Times the time of one seed that `MOST` together may take on a GPU."""

@@ -14,8 +14,9 @@ from wye.cli.rows import Protocol
 from wye.cli.training import Device, command_of
 
 if TYPE_CHECKING:
-    from wye.series import Board, Job, PlannedRun
-    from wye.series.targets import Asked
+    from wye.jobs import Board, PlannedRun
+    from wye.jobs.plan import Request
+    from wye.jobs.worker import Job
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,43 +78,51 @@ def study(
     settings = parse_overrides(changed)
 
     from wye.cli.study_progress import StudyProgress, summary
-    from wye.series import Board, Job, plan
-    from wye.series.targets import asked_by, each_said_once
+    from wye.jobs import Board, plan
+    from wye.jobs.plan import each_message_once, requested
+    from wye.jobs.worker import Job
 
     again = shlex.join(["wye", *sys.argv[1:]])
-    with each_said_once():
-        asked = asked_by(named, settings, protocol)
-        planned = plan(asked.repeated(seeds), runs, settings)
+    with each_message_once():
+        request = requested(named, settings, protocol)
+        planned = plan(request.repeated(seeds), runs, settings)
 
     def job(run: PlannedRun) -> Job:
-        recipe, target = run.recipe, asked.targets.get(run.recipe.row)
-        # `wye train` takes the rows that are needed as they stand, so it would repeat less.
+        recipe, target = run.recipe, request.targets.get(run.recipe.row)
+        # `wye train` takes dependencies as they stand in their studies, so it would repeat less.
         command = again
-        if target is not None and not (run.needs and changed):
+        if target is not None and not (run.dependencies and changed):
             command = command_of(target, changed, recipe.seed, protocol, max_steps)
-        return Job(recipe, run.folder, runs, device, max_steps, settings, command)
+        return Job(
+            recipe=recipe,
+            folder=run.folder,
+            root=runs,
+            device=device,
+            max_steps=max_steps,
+            changed=settings,
+            command=command,
+        )
 
     try:
         with StudyProgress() as progress:
             board = Board(planned, lambda run: _finished(run, max_steps), progress)
             progress.say(summary(board))
             if cluster is not None:
-                from wye.series.cluster import run_on_cluster
+                from wye.jobs.cluster import run_on_cluster
 
                 run_on_cluster(board, cluster, runs, job, shared)
             elif not board.over:
-                from wye.series.local import run_here
-                from wye.series.side_by_side import workers_for
+                from wye.jobs.local import run_locally, workers_for
 
-                run_here(board, workers or workers_for(board.left, device), job)
+                run_locally(board, workers or workers_for(board.left, device), job)
     except KeyboardInterrupt:
         print(f"wye: interrupted; everything can be resumed: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
-    document = _document(board, asked, seeds)
+    document = _document(board, request, seeds)
     for run in document["runs"]:
         if run["status"] == "failed":
-            said = f"{run['row']} seed {run['seed']} failed: {run['message']}"
-            print(f"wye: {said}", file=sys.stderr)
+            failure = f"{run['row']} seed {run['seed']} failed: {run['message']}"
+            print(f"wye: {failure}", file=sys.stderr)
     if json:
         print_json(document)
     else:
@@ -123,17 +132,17 @@ def study(
 
 
 def study_worker() -> None:
-    """Carry out what `wye study` says on standard input."""
+    """Do the jobs that `wye study` writes to standard input."""
     import signal
 
     # Before anything slow: Ctrl-C reaches every process of a terminal, and the study answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     from wye.api import train_recipe
+    from wye.jobs.worker import serve
     from wye.runs.carry_out import Observe
-    from wye.series.serve import serve
 
-    def carry_out(job: Job, observe: Observe) -> None:
+    def run_job(job: Job, observe: Observe) -> None:
         train_recipe(
             job.recipe,
             out=job.folder,
@@ -146,11 +155,11 @@ def study_worker() -> None:
             changed=job.changed,
         )
 
-    serve(carry_out)
+    serve(run_job)
 
 
 def _finished(run: PlannedRun, max_steps: int | None) -> bool:
-    """Whether nothing is left to do for a run, its pictures included."""
+    """Whether nothing is left to do for a run, its plots included."""
     from wye.api import drawn
     from wye.errors import WyeError
     from wye.runs.carry_out import finished_run
@@ -159,11 +168,11 @@ def _finished(run: PlannedRun, max_steps: int | None) -> bool:
     try:
         found = finished_run(run.recipe, RunFolder(run.folder), max_steps=max_steps)
     except WyeError:
-        return False  # whoever tries to carry it out says what is wrong
+        return False  # its worker says what is wrong
     return found is not None and drawn(found)
 
 
-def _document(board: Board, asked: Asked, seeds: int) -> dict[str, Any]:
+def _document(board: Board, request: Request, seeds: int) -> dict[str, Any]:
     """Every run and how it ended."""
     runs = [
         {
@@ -178,14 +187,14 @@ def _document(board: Board, asked: Asked, seeds: int) -> dict[str, Any]:
     ]
     runs += [
         {
-            "row": row.row,
+            "row": row,
             "seed": seed,
             "folder": None,
             "status": "failed",
             "seconds": None,
-            "message": row.message,
+            "message": message,
         }
-        for row in asked.refused
+        for row, message in request.refused.items()
         for seed in range(seeds)
     ]
     ends = ("done", "failed", "skipped")
@@ -193,10 +202,10 @@ def _document(board: Board, asked: Asked, seeds: int) -> dict[str, Any]:
 
 
 def _print(board: Board, document: dict[str, Any]) -> None:
-    """A line a row: how many runs there are of it, and what they measured."""
+    """A line per row: how many runs there are of it, and what they measured."""
+    from wye.jobs import Status
     from wye.metrics import figures, ordered, spread
     from wye.runs.folder import Run
-    from wye.series import Status
 
     rows: dict[str, list[Run]] = {run["row"]: [] for run in document["runs"]}
     failed = dict.fromkeys(rows, 0)

@@ -1,4 +1,4 @@
-"""Progress of a series of runs on standard error: a live table, or a line a finished run."""
+"""Progress of a study on standard error: a live table, or a line per finished run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rich.live import Live
 from rich.text import Text
 
 from wye.cli.progress import REFRESH, clock
-from wye.series import Board, Entry, Status
+from wye.jobs import Board, Entry, Status
 
 SHOWN = 16
 """Lines of running runs on a terminal."""
 
 
 class StudyProgress:
-    """Shows a board; see `wye.series.Watch`."""
+    """Shows a board; see `wye.jobs.BoardObserver`."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
         self._shown = 0.0
 
     def __enter__(self) -> StudyProgress:
@@ -48,7 +48,7 @@ class StudyProgress:
             self._live.update(Text("\n".join(lines)), refresh=True)
 
     def ended(self, board: Board, entry: Entry) -> None:
-        """Say how a run ended."""
+        """Print how a run ended."""
         if entry.status is Status.SKIPPED:
             return
         if entry.status is Status.DONE:
@@ -58,9 +58,9 @@ class StudyProgress:
         self.say(f"{text}  ({summary(board)})")
 
     def warned(self, entry: Entry, text: str) -> None:
-        """Say what a worker has to say, the same thing once."""
-        if text not in self._said:
-            self._said.add(text)
+        """Print a warning of a worker, the same one once."""
+        if text not in self._printed:
+            self._printed.add(text)
             self.say(f"{entry.run}: {text}")
 
     def say(self, line: str) -> None:
@@ -73,7 +73,7 @@ def summary(board: Board) -> str:
     counts = board.counts
     ended = counts[Status.DONE] + counts[Status.SKIPPED]
     parts = [f"{ended} of {len(board.entries)} done"]
-    waiting = counts[Status.WAITING] + counts[Status.TAKEN]
+    waiting = counts[Status.WAITING] + counts[Status.ASSIGNED]
     for count, word in (
         (counts[Status.RUNNING], "running"),
         (counts[Status.FAILED], "failed"),
@@ -90,7 +90,7 @@ def summary(board: Board) -> str:
 
 def _running(board: Board) -> list[str]:
     running = [entry for entry in board.entries.values() if entry.status is Status.RUNNING]
-    lines = [f"  {entry.run}  {100 * entry.share:.0f} %" for entry in running[:SHOWN]]
+    lines = [f"  {entry.run}  {100 * entry.fraction:.0f} %" for entry in running[:SHOWN]]
     if len(running) > SHOWN:
         lines.append(f"  and {len(running) - SHOWN} more")
     return lines

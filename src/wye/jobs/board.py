@@ -1,17 +1,17 @@
-"""The state of every run of a series: what comes next, what is done, how long it will take."""
+"""The state of every run of a study: what comes next, what is done, how long it will take."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from wye.jobs.plan import PlannedRun
 from wye.recipe.schema import Recipe
-from wye.series.plan import PlannedRun
 
 DEATHS = 3
 """So many workers may die on a run before it counts as failed."""
@@ -25,7 +25,7 @@ class Status(StrEnum):
     WAITING = "waiting"
     HELD = "held"
     """Another process works on it."""
-    TAKEN = "taken"
+    ASSIGNED = "assigned"
     """Given to a worker that has not begun."""
     RUNNING = "running"
     DONE = "done"
@@ -45,11 +45,11 @@ class Entry:
         run: the run.
         status: how far it is.
         message: why it failed.
-        seconds: how long it took in this series; None until it is done.
-        begun: when the worker that has it began, on the clock of `time.monotonic`.
-        share: of its epochs that are done.
+        seconds: how long it took in this study; None until it is done.
+        begun: when its worker began, on the clock of `time.monotonic`.
+        fraction: of its epochs that are done.
         deaths: workers that died on it.
-        looks: times that it was found held.
+        times_held: how often it was found held.
         look_at: when to look at it again.
     """
 
@@ -58,14 +58,14 @@ class Entry:
     message: str = ""
     seconds: float | None = None
     begun: float = 0.0
-    share: float = 0.0
+    fraction: float = 0.0
     deaths: int = 0
-    looks: int = 0
+    times_held: int = 0
     look_at: float = 0.0
 
 
-class Watch(Protocol):
-    """Told of what happens on a board."""
+class BoardObserver(Protocol):
+    """Is called when something happens on a board."""
 
     def changed(self, board: Board) -> None:
         """Something changed, or a second has passed."""
@@ -74,28 +74,31 @@ class Watch(Protocol):
         """A run came to its end."""
 
     def warned(self, entry: Entry, text: str) -> None:
-        """A worker has something to say about a run."""
+        """A worker has a warning about a run."""
 
 
 class Board:
-    """The runs of a series and how far each is. Not for several threads.
+    """The runs of a study and how far each is. Not for several threads.
 
     Args:
-        runs: each behind those that it needs.
+        runs: each behind its dependencies.
         finished: whether there is nothing to do for a run, whoever did it.
-        watch: told of what happens.
+        observer: is called when something happens.
 
     Attributes:
-        at_once: runs that go side by side; for whoever carries them out to set.
+        at_once: runs that go side by side; for the executor to set.
     """
 
     def __init__(
-        self, runs: Iterable[PlannedRun], finished: Callable[[PlannedRun], bool], watch: Watch
+        self,
+        runs: Iterable[PlannedRun],
+        finished: Callable[[PlannedRun], bool],
+        observer: BoardObserver,
     ) -> None:
         self.entries: dict[Path, Entry] = {run.folder: Entry(run) for run in runs}
         self.at_once = 1
         self._finished = finished
-        self.watch = watch
+        self.observer = observer
         for entry in self.entries.values():
             if entry.run.fault:
                 self._end(entry, Status.FAILED, entry.run.fault)
@@ -109,7 +112,7 @@ class Board:
 
     @property
     def left(self) -> list[Recipe]:
-        """What the runs that have not come to their end are of."""
+        """The recipes of the runs that have not come to their end."""
         return [entry.run.recipe for entry in self.entries.values() if entry.status not in ENDS]
 
     @property
@@ -118,24 +121,22 @@ class Board:
         return Counter(entry.status for entry in self.entries.values())
 
     def next(self) -> PlannedRun | None:
-        """Take a run that can begin; None if there is none at the moment.
+        """Assign a run that can begin; None if there is none at the moment.
 
-        Runs that another process finished meanwhile, and those that need a failed one, come to
+        Runs that another process finished meanwhile, and those with a failed dependency, come to
         their end on the way.
         """
         now = time.monotonic()
         for entry in self.entries.values():
             if entry.status not in (Status.WAITING, Status.HELD) or entry.look_at > now:
                 continue
-            needed = [self.entries[folder] for folder in entry.run.needs]
+            needed = [self.entries[folder] for folder in entry.run.dependencies]
             if failed := next((n for n in needed if n.status is Status.FAILED), None):
                 self._end(entry, Status.FAILED, f"it needs {failed.run}, which failed")
             elif any(n.status not in ENDS for n in needed):
                 continue
-            elif self._finished(entry.run):
-                self._end(entry, Status.SKIPPED)
-            else:
-                entry.status = Status.TAKEN
+            elif not self.finished(entry.run):
+                entry.status = Status.ASSIGNED
                 return entry.run
         return None
 
@@ -149,49 +150,64 @@ class Board:
     def begun(self, run: PlannedRun) -> None:
         """A worker began with a run."""
         entry = self.entries[run.folder]
-        entry.status, entry.begun, entry.share = Status.RUNNING, time.monotonic(), 0.0
-        self.watch.changed(self)
+        entry.status, entry.begun, entry.fraction = Status.RUNNING, time.monotonic(), 0.0
+        self.observer.changed(self)
 
-    def epoch(self, run: PlannedRun, share: float) -> None:
-        """An epoch is done, so `share` of them all."""
-        self.entries[run.folder].share = share
-        self.watch.changed(self)
+    def apply(self, run: PlannedRun, message: Mapping[str, Any]) -> bool:
+        """Enter what a worker sends of its run (`jobs.worker.Message`).
 
-    def done(self, run: PlannedRun) -> None:
-        """A run is finished."""
+        Returns:
+            Whether the worker is done with the run.
+        """
         entry = self.entries[run.folder]
-        entry.seconds = time.monotonic() - entry.begun
-        self._end(entry, Status.DONE)
+        match message["event"]:
+            case "epoch":
+                entry.fraction = message["epoch"] / message["epochs"]
+                self.observer.changed(self)
+                return False
+            case "warning":
+                self.observer.warned(entry, message["text"])
+                return False
+            case "done":
+                entry.seconds = time.monotonic() - entry.begun
+                self._end(entry, Status.DONE)
+            case "held":
+                self.held(run)
+            case "failed":
+                self.failed(run, message["message"])
+            case "died":
+                self.died(run, message["how"])
+        return True
 
     def failed(self, run: PlannedRun, message: str) -> None:
-        """A run cannot be carried out."""
+        """A run cannot be finished."""
         self._end(self.entries[run.folder], Status.FAILED, message)
 
     def held(self, run: PlannedRun) -> None:
         """Another process has a run; it will be looked at again."""
         entry = self.entries[run.folder]
-        pause = PATIENCE[min(entry.looks, len(PATIENCE) - 1)]
-        entry.status, entry.looks = Status.HELD, entry.looks + 1
+        pause = PATIENCE[min(entry.times_held, len(PATIENCE) - 1)]
+        entry.status, entry.times_held = Status.HELD, entry.times_held + 1
         entry.look_at = time.monotonic() + pause
-        self.watch.changed(self)
+        self.observer.changed(self)
 
     def died(self, run: PlannedRun, how: str) -> None:
         """The worker of a run died; another one goes on with it, but not for ever."""
         entry = self.entries[run.folder]
         entry.deaths += 1
         if entry.deaths >= DEATHS:
-            self._end(entry, Status.FAILED, f"{entry.deaths} workers died on it; the last: {how}")
+            self.failed(run, f"{entry.deaths} workers died on it; the last: {how}")
             return
         entry.status = Status.WAITING
-        self.watch.warned(entry, f"its worker died ({how}); another one goes on with it")
-        self.watch.changed(self)
+        self.observer.warned(entry, f"its worker died ({how}); another one goes on with it")
+        self.observer.changed(self)
 
     def seconds_left(self) -> float | None:
         """An estimate from the runs done and the epochs under way; None while nothing is known."""
         now = time.monotonic()
         under_way = [e for e in self.entries.values() if e.status is Status.RUNNING]
         known = [e.seconds for e in self.entries.values() if e.seconds is not None]
-        known += [(now - e.begun) / e.share for e in under_way if e.share > 0]
+        known += [(now - e.begun) / e.fraction for e in under_way if e.fraction > 0]
         if not known:
             return None
         ahead = sum(e.status not in (*ENDS, Status.RUNNING) for e in self.entries.values())
@@ -202,5 +218,5 @@ class Board:
 
     def _end(self, entry: Entry, status: Status, message: str = "") -> None:
         entry.status, entry.message = status, message
-        self.watch.ended(self, entry)
-        self.watch.changed(self)
+        self.observer.ended(self, entry)
+        self.observer.changed(self)

@@ -13,7 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -22,11 +22,10 @@ from distributed import Queue, get_client, get_worker
 from distributed.core import Status
 
 import wye
+from wye.jobs.bundle import Bundle, unpack
+from wye.jobs.worker import Inbox, Job, WorkerProcess
 from wye.machine import cores
 from wye.runs.folder import RunFolder
-from wye.series.bundle import Bundle, unpack
-from wye.series.job import Job
-from wye.series.process import Inbox, WorkerProcess
 
 ANSWER = 120.0
 """Seconds in which the study must answer; it is gone else."""
@@ -36,11 +35,11 @@ LOOK = 0.5
 
 @dataclass(frozen=True)
 class Order:
-    """What a task is told.
+    """What a task gets.
 
     Attributes:
         number: of the run in its study.
-        job: its document; the folder is one under `root`.
+        job: a `Job` as JSON; its folder is one under `root`.
         root: the study's folder of runs, absolute.
         shared: whether to work in `root` where it is the study's own.
         working_folder: the study's, from which the names of data may be understood.
@@ -55,8 +54,8 @@ class Order:
     inbox: str
 
 
-def carry_out_order(order: Order) -> None:
-    """Carry out a run and tell the study how it goes.
+def run_order(order: Order) -> None:
+    """Do a run and send the study how it goes.
 
     Where the study's folder of runs is not seen here, the run is done in a folder of the worker's
     own: it begins with what the study has of it, and after each epoch the study gets what is new.
@@ -66,24 +65,25 @@ def carry_out_order(order: Order) -> None:
     inbox = Queue(order.inbox, client=get_client())
     answers = Queue(f"{order.inbox}-{attempt}", client=get_client())
 
-    def tell(event: str, **details: Any) -> None:
+    def send(event: str, **details: Any) -> None:
         message = {"event": event, "number": order.number, "attempt": attempt, **details}
         inbox.put(message, timeout=ANSWER)
 
     try:
         with _marked(order, attempt):
-            tell("begin", worker=worker.address, version=wye.__version__)
+            send("begin", worker=worker.address, version=wye.__version__)
             answer = answers.get(timeout=ANSWER)
         if not answer["go"]:
             return
         shared = answer["shared"]
         with _root(order, shared, worker) as root:
-            job = Job.of(order.job)
+            job = Job.model_validate(order.job)
             folder = root / job.folder
             for relative, files in answer["files"].items():
                 unpack(RunFolder(_made(root / relative)), files)
             bundle = None if shared else Bundle(RunFolder(folder))
-            _supervise(replace(job, folder=folder, root=root), order, bundle, tell)
+            there = job.model_copy(update={"folder": folder, "root": root})
+            _supervise(there, order, bundle, send)
     finally:
         answers.close()
         inbox.close()
@@ -104,12 +104,12 @@ def _marked(order: Order, attempt: str) -> Iterator[None]:
 
 
 def mark_of(attempt: str) -> str:
-    """Name of the file that tells a study that a worker sees its folder."""
+    """Name of the file by which a study knows that a worker sees its folder."""
     return f".wye-{attempt}"
 
 
-def _supervise(job: Job, order: Order, bundle: Bundle | None, tell: Any) -> None:
-    """Carry out a job in a process, and hand on what it tells with the files that are new."""
+def _supervise(job: Job, order: Order, bundle: Bundle | None, send: Any) -> None:
+    """Do a job in a process, and hand on what it sends with the files that are new."""
     worker = get_worker()
     key = worker.get_current_task()
     messages: Inbox = SimpleQueue()
@@ -118,7 +118,7 @@ def _supervise(job: Job, order: Order, bundle: Bundle | None, tell: Any) -> None
     process = WorkerProcess(messages, threads, home if bundle is None and home.is_dir() else None)
     if bundle is not None:
         bundle.mark()
-    process.give(job)
+    process.start(job)
     try:
         while True:
             try:
@@ -128,13 +128,13 @@ def _supervise(job: Job, order: Order, bundle: Bundle | None, tell: Any) -> None
                     continue
                 return
             if message is None:
-                tell("died", how=process.how_it_ended())
+                send("died", how=process.how_it_ended())
                 return
             event = message.pop("event")
             if event == "epoch" and not messages.empty():
                 continue  # the one behind it brings what is new of both
             files = bundle.changed() if bundle is not None and event in ("epoch", "done") else {}
-            tell(event, **message, files=files)
+            send(event, **message, files=files)
             if event not in ("epoch", "warning"):
                 return
     finally:

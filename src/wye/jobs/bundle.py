@@ -9,12 +9,18 @@ from wye.errors import MachineError
 from wye.files import write_atomically
 from wye.runs.folder import RunFolder
 
-DRAWN = (".svg", ".png")
+PLOTS = (".svg", ".png")
 Files = dict[str, bytes]
 """Content by name within the run folder, `figures/curves.svg` for instance."""
 
-BUILT_ON = ("recipe.yaml", "environment.json", "result.json", "config.json", "model.safetensors")
-"""What another run reads of one that it needs."""
+READ_BY_DEPENDENTS = (
+    "recipe.yaml",
+    "environment.json",
+    "result.json",
+    "config.json",
+    "model.safetensors",
+)
+"""What another run reads of its dependency."""
 
 
 class Bundle:
@@ -28,7 +34,7 @@ class Bundle:
         """What is new or other than it was at the last call, or at `mark`.
 
         Where the run goes on meanwhile, a journal and a checkpoint of two epochs may be met. A
-        journal that is behind lacks a line; one that is ahead of its checkpoint would tell of an
+        journal that is behind lacks a line; one that is ahead of its checkpoint would record an
         epoch that another worker trains again.
         """
         files = {}
@@ -62,18 +68,18 @@ def unpack(folder: RunFolder, files: Mapping[str, bytes]) -> None:
     """
     known = [str(path.relative_to(folder.path)) for path in folder.written()]
     for name in files:
-        drawn = Path(name).parent == Path(folder.figures.name) and Path(name).suffix in DRAWN
-        if name not in known and not drawn:
+        is_plot = Path(name).parent == Path(folder.figures.name) and Path(name).suffix in PLOTS
+        if name not in known and not is_plot:
             raise MachineError(f"{name!r} came from a worker, and is none of a run's files")
-    figures = [name for name in files if name not in known]
-    for name in (*figures, *(name for name in known if name in files)):
+    plots = [name for name in files if name not in known]
+    for name in (*plots, *(name for name in known if name in files)):
         path = folder.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, files[name])
 
 
 def _present(folder: RunFolder) -> list[tuple[str, Path]]:
-    paths = [path for path in sorted(folder.figures.glob("*")) if path.suffix in DRAWN]
+    paths = [path for path in sorted(folder.figures.glob("*")) if path.suffix in PLOTS]
     paths += [path for path in folder.written() if path.exists()]
     return [(str(path.relative_to(folder.path)), path) for path in paths]
 

@@ -1,4 +1,4 @@
-"""Runs side by side on a Dask cluster that is there already."""
+"""Runs as tasks of a Dask cluster that is there already: the study's end, see `jobs.task`."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import wye
 from wye.errors import MachineError, UsageError, told
+from wye.jobs.board import Board, Status
+from wye.jobs.bundle import READ_BY_DEPENDENTS, Files, pack, unpack
+from wye.jobs.plan import PlannedRun
+from wye.jobs.worker import Job
 from wye.runs.carry_out import HeldError, claimed
 from wye.runs.folder import RunFolder
-from wye.series.board import Board, Status
-from wye.series.bundle import BUILT_ON, Files, pack, unpack
-from wye.series.job import Job
-from wye.series.local import take
-from wye.series.plan import PlannedRun
 
 if TYPE_CHECKING:
     from distributed import Client, Queue
 
 PAUSE = 0.2
 """Seconds between looks at the queue."""
-REACH = 10.0
+CONNECT_TIMEOUT = 10.0
 """Seconds in which a scheduler must answer."""
 
 
@@ -36,18 +35,18 @@ def run_on_cluster(
     job_of: Callable[[PlannedRun], Job],
     shared: bool = True,
 ) -> None:
-    """Carry out a board's runs as tasks of a Dask cluster, until every run has come to its end.
+    """Do a board's runs as tasks of a Dask cluster, until every run has come to its end.
 
     A worker that sees `root` works in it; one that doesn't gets what it needs and sends what it
     makes after each epoch, so both kinds may be mixed. Each task computes in a process of its own,
-    with its share of the worker's cores. The task of a worker that died is run again by the
+    with its part of the worker's cores. The task of a worker that died is run again by the
     scheduler (so often as its `allowed-failures` says), and goes on after the last epoch kept.
 
     Args:
         board: the runs.
         address: of the scheduler.
         root: the folder of runs here.
-        job_of: what to tell a worker of a run.
+        job_of: what a worker gets for a run.
         shared: let workers that see `root` work in it; if not, all send their files.
 
     Raises:
@@ -63,7 +62,7 @@ def run_on_cluster(
             " every worker"
         ) from None
     try:
-        client = Client(address, timeout=REACH, set_as_default=False)
+        client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise MachineError(f"no Dask scheduler answers at {address} ({told(error)})") from None
     root.mkdir(parents=True, exist_ok=True)
@@ -77,9 +76,30 @@ def run_on_cluster(
         ) from None
 
 
-class _Study:
-    """The study's end of what `wye.series.task` begins."""
+@dataclass
+class _Submitted:
+    """A run that was given to the scheduler.
 
+    Attributes:
+        run: the run.
+        future: Dask's.
+        attempt: names the task that has the run now; empty until one asked to begin.
+        claim: holds the run's folder while a worker that doesn't see it has the run.
+    """
+
+    run: PlannedRun
+    future: Any
+    attempt: str = ""
+    claim: ExitStack = field(default_factory=ExitStack)
+    claimed: bool = False
+
+    def unclaim(self) -> None:
+        """Leave the run's folder to others."""
+        self.claim.close()
+        self.claimed = False
+
+
+class _Study:
     def __init__(
         self,
         board: Board,
@@ -92,10 +112,8 @@ class _Study:
 
         self.board, self.client, self.root, self.job_of = board, client, root, job_of
         self.shared = shared
-        self.numbers = list(board.entries)
-        self.futures: dict[int, Any] = {}
-        self.attempts: dict[int, str] = {}
-        self.claims: dict[int, ExitStack] = {}
+        self.numbers = {folder: number for number, folder in enumerate(board.entries)}
+        self.submitted: dict[int, _Submitted] = {}
         self.answers: dict[int, Queue] = {}
         self.inbox = Queue(f"wye-{secrets.token_hex(8)}", client=client)
 
@@ -103,97 +121,87 @@ class _Study:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for claim in self.claims.values():
-            claim.close()
+        for task in self.submitted.values():
+            task.unclaim()
         if self.client.status == "running":
-            self.client.cancel(list(self.futures.values()))
+            self.client.cancel([task.future for task in self.submitted.values()])
             for queue in (self.inbox, *self.answers.values()):
                 _empty(queue)
 
     def run(self) -> None:
-        """Submit runs and listen, until every run has come to its end."""
+        """Submit runs and read messages, until every run has come to its end."""
         while not self.board.over:
             while (run := self.board.next()) is not None:
                 self._submit(run)
             self.board.at_once = max(1, sum(self.client.nthreads().values()))
             messages = self.inbox.get(batch=True)
             for message in messages:
-                self._take(message)
+                self._receive(message)
             self._look_at_futures()
             if not messages:
-                self.board.watch.changed(self.board)
+                self.board.observer.changed(self.board)
                 time.sleep(PAUSE)
 
-    def _run(self, number: int) -> PlannedRun:
-        return self.board.entries[self.numbers[number]].run
-
-    def _open(self, number: int) -> bool:
-        """Whether a run is a worker's at the moment."""
-        return self.board.entries[self.numbers[number]].status in (Status.TAKEN, Status.RUNNING)
+    def _open(self, task: _Submitted) -> bool:
+        """Whether a worker has the run, or will have it."""
+        status = self.board.entries[task.run.folder].status
+        return status in (Status.ASSIGNED, Status.RUNNING)
 
     def _submit(self, run: PlannedRun) -> None:
-        from wye.series.task import Order, carry_out_order
+        from wye.jobs.task import Order, run_order
 
-        number = self.numbers.index(run.folder)
-        job = self.job_of(run)
-        job = replace(job, folder=run.folder.relative_to(self.root))
+        number = self.numbers[run.folder]
+        job = self.job_of(run).model_copy(update={"folder": run.folder.relative_to(self.root)})
         order = Order(
             number=number,
-            job=job.document(),
+            job=job.model_dump(mode="json"),
             root=str(self.root.resolve()),
             shared=self.shared,
             working_folder=str(Path.cwd()),
             inbox=self.inbox.name,
         )
-        self.futures[number] = self.client.submit(
-            carry_out_order,
-            order,
-            key=f"{run.recipe.row}-{run.recipe.seed}-{secrets.token_hex(8)}",
-            pure=False,
-            priority=-number,
-        )
+        key = f"{run.recipe.row}-{run.recipe.seed}-{secrets.token_hex(8)}"
+        future = self.client.submit(run_order, order, key=key, pure=False, priority=-number)
+        self.submitted[number] = _Submitted(run, future)
 
-    def _take(self, message: dict[str, Any]) -> None:
-        number, event = message["number"], message["event"]
-        if event == "begin":
-            self._begin(number, message)
-        elif self._open(number) and self.attempts.get(number) == message["attempt"]:
-            # What a worker tells that was thought dead, and whose run is another's now, is dropped.
-            run = self._run(number)
+    def _receive(self, message: dict[str, Any]) -> None:
+        task = self.submitted.get(message["number"])
+        if message["event"] == "begin":
+            self._begin(task, message)
+        elif task is not None and self._open(task) and task.attempt == message["attempt"]:
+            # What comes from a worker that was thought dead, and whose run another has, is dropped.
             if files := message.get("files"):
-                unpack(RunFolder(run.folder), files)
-            if event == "died":
-                self.board.died(run, message["how"])
-            else:
-                take(message, run, self.board)
-            if not self._open(number):
-                self._let_go(number)
+                unpack(RunFolder(task.run.folder), files)
+            if self.board.apply(task.run, message):
+                task.unclaim()
+                self._hang_up(message["number"])
 
-    def _begin(self, number: int, message: dict[str, Any]) -> None:
-        """Answer a worker that is about to carry out a run."""
+    def _begin(self, task: _Submitted | None, message: dict[str, Any]) -> None:
+        """Answer a worker that is about to begin a run."""
         from distributed import Queue
 
-        from wye.series.task import mark_of
+        from wye.jobs.task import mark_of
 
-        if number in self.answers:
-            _empty(self.answers[number])
-        answers = Queue(f"{self.inbox.name}-{message['attempt']}", client=self.client)
-        self.answers[number] = answers
-        run = self._run(number)
+        self._hang_up(message["number"])
+        answers = self.answers[message["number"]] = Queue(
+            f"{self.inbox.name}-{message['attempt']}", client=self.client
+        )
         shared = (self.root / mark_of(message["attempt"])).exists()
-        files = self._let_begin(number, message, shared) if self._open(number) else None
-        if files is None:
+        files = None
+        if task is not None and self._open(task):
+            files = self._files_to_begin_with(task, message, shared)
+        if task is None or files is None:
             answers.put({"go": False})
             return
-        self.attempts[number] = message["attempt"]
-        self.board.begun(run)
+        task.attempt = message["attempt"]
+        self.board.begun(task.run)
         answers.put({"go": True, "shared": shared, "files": files})
 
-    def _let_begin(
-        self, number: int, message: dict[str, Any], shared: bool
+    def _files_to_begin_with(
+        self, task: _Submitted, message: dict[str, Any], shared: bool
     ) -> dict[str, Files] | None:
-        """The files that a worker begins with, by folder under the root; None if it may not."""
-        run = self._run(number)
+        """The files for a worker, by folder under the root; None if it may not begin."""
+        run = task.run
         if message["version"] != wye.__version__:
             self.board.failed(
                 run,
@@ -201,48 +209,41 @@ class _Study:
                 f" not {wye.__version__} as here",
             )
             return None
-        if number not in self.claims and self.board.finished(run):
+        if not task.claimed and self.board.finished(run):
             return None
         if shared:
-            self._unclaim(number)  # the worker claims it itself
+            task.unclaim()  # the worker claims it itself
             return {}
-        if number not in self.claims:
-            claim = ExitStack()
+        if not task.claimed:
             try:
-                claim.enter_context(claimed(RunFolder(run.folder)))
+                task.claim.enter_context(claimed(RunFolder(run.folder)))
             except HeldError:
                 self.board.held(run)
                 return None
-            self.claims[number] = claim
-        needed = {folder: pack(RunFolder(folder), BUILT_ON) for folder in run.needs}
+            task.claimed = True
+        needed = {path: pack(RunFolder(path), READ_BY_DEPENDENTS) for path in run.dependencies}
         together = {run.folder: pack(RunFolder(run.folder)), **needed}
         return {
             str(folder.relative_to(self.root)): files for folder, files in together.items() if files
         }
 
     def _look_at_futures(self) -> None:
-        """Find tasks that ended without a word."""
-        for number, future in list(self.futures.items()):
-            if not self._open(number):
-                del self.futures[number]
-            elif future.status in ("error", "cancelled", "lost"):
-                del self.futures[number]
-                run = self._run(number)
-                error = future.exception() if future.status == "error" else None
-                self._let_go(number)
+        """Find tasks that ended without a word, and forget those whose runs no worker has."""
+        for number, task in list(self.submitted.items()):
+            if self._open(task) and task.future.status in ("error", "cancelled", "lost"):
+                self._hang_up(number)
+                error = task.future.exception() if task.future.status == "error" else None
                 if error is None:
-                    self.board.died(run, "the scheduler dropped it")
+                    self.board.died(task.run, "the scheduler dropped it")
                 else:
-                    self.board.failed(run, _reason(error))
+                    self.board.failed(task.run, _reason(error))
+            if not self._open(task):
+                task.unclaim()
+                del self.submitted[number]
 
-    def _let_go(self, number: int) -> None:
-        self._unclaim(number)
+    def _hang_up(self, number: int) -> None:
         if (answers := self.answers.pop(number, None)) is not None:
             _empty(answers)
-
-    def _unclaim(self, number: int) -> None:
-        if (claim := self.claims.pop(number, None)) is not None:
-            claim.close()
 
 
 def _empty(queue: Queue) -> None:

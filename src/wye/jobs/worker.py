@@ -1,0 +1,247 @@
+"""A worker process, from both of its ends: the one that starts it, and the one that computes.
+
+No library's pool: with `concurrent.futures.ProcessPoolExecutor` and with loky one killed worker
+breaks the pool, which ends the runs of all workers and hides whose fault it was, and workers
+outlive a starter that was killed. Dask's `LocalCluster` survives both, but its tasks are threads,
+which nothing can interrupt: Ctrl-C cuts a run off in the middle of a step and leaves its lock file.
+`multiprocessing` cannot start a process in a Dask worker, because those of a nanny are daemonic.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TextIO
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+import wye
+from wye.errors import WyeError, told
+from wye.recipe.schema import Recipe
+from wye.runs.carry_out import HeldError, Observe, RunObserver
+from wye.training.records import EpochRecord
+from wye.training.tally import Tally
+
+GRACE = 15.0
+"""Seconds that a worker has to put its run down."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+VERB = "study-worker"
+"""The hidden verb of the command line that calls `serve`."""
+
+Message = dict[str, Any]
+"""What a worker sends, as JSON: its `event` and what belongs to it.
+
+- `epoch`: `epoch` of `epochs` is done and kept.
+- `warning`: `text` for the reader.
+- `done`: the run is finished.
+- `held`: another process has the run, says `message`.
+- `failed`: for the reason in `message`.
+- `died`: the process ended in the middle, `how`; sent in its stead by a task of a cluster.
+"""
+Inbox = SimpleQueue[tuple["WorkerProcess", Message | None]]
+"""What workers send; None when one has ended."""
+
+
+class Job(BaseModel):
+    """A run for a worker.
+
+    Attributes:
+        recipe: what to run.
+        folder: where.
+        root: the folder of runs that holds its dependencies.
+        device: as on the command line.
+        max_steps: ends training after so many steps.
+        changed: nested settings that were changed in the recipe, and are in its dependencies.
+        command: how a person would repeat the run.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: Recipe
+    folder: Path
+    root: Path
+    device: str = "auto"
+    max_steps: int | None = None
+    changed: dict[str, Any] = {}
+    command: str = ""
+
+
+RunJob = Callable[[Job, Observe], Any]
+"""Runs a job, with an observer of its epochs."""
+
+
+class WorkerProcess:
+    """A process that does one job at a time, and ends when its starter does.
+
+    The two are joined by pipes, a line of JSON each message. A worker whose input closes, because
+    its starter ended in whatever way, puts its run down and ends.
+
+    Args:
+        inbox: takes what the worker sends, and None at its end, from a thread of its own.
+        threads: that it computes with, set before its libraries are loaded.
+        folder: its working folder; that of its starter if not given.
+    """
+
+    def __init__(self, inbox: Inbox, threads: int, folder: Path | None = None) -> None:
+        source = str(Path(wye.__file__).parents[1])
+        paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            # -P: a file in the working folder mustn't take a module's place.
+            [sys.executable, "-P", "-m", "wye", VERB],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=folder,
+            env={
+                **os.environ,
+                **dict.fromkeys(THREADS, str(threads)),
+                "PYTHONPATH": os.pathsep.join(paths),
+            },
+            text=True,
+            encoding="utf-8",
+        )
+        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
+
+    def start(self, job: Job) -> None:
+        """Give the worker a job; it must have none."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has died, which the inbox is told
+            self._process.stdin.write(json.dumps(job.model_dump(mode="json")) + "\n")
+            self._process.stdin.flush()
+
+    def how_it_ended(self) -> str:
+        """For people: `killed by SIGSEGV`, `ended with status 1`."""
+        code = self._process.wait()
+        if code == -signal.SIGKILL:
+            return "killed, as the system does where memory runs out"
+        if code >= 0:
+            return f"ended with status {code}"
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+        return f"killed by signal {-code}"
+
+    def ask_to_end(self) -> None:
+        """Let the worker put its run down, so that it can be resumed, and end."""
+        self._process.terminate()
+
+    def wait(self, seconds: float = GRACE) -> None:
+        """Wait until the worker has ended, for so many seconds; then kill it."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _listen(self, inbox: Inbox) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            inbox.put((self, json.loads(line)))
+        inbox.put((self, None))
+
+
+def serve(run_job: RunJob) -> None:
+    """Do jobs until the input closes; then, or on SIGTERM, put down what is under way.
+
+    Whatever else writes to standard output ends in standard error.
+    """
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starter's to answer
+    signal.signal(signal.SIGTERM, interrupt)
+    channel = _Channel(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.root.handlers[:] = [channel]
+    logging.captureWarnings(True)
+    lines: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
+    try:
+        while True:
+            _work(Job.model_validate(json.loads(lines.get())), run_job, channel)
+    except (KeyboardInterrupt, BrokenPipeError):
+        # The interpreter's own end could wait for threads of libraries.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+class _Channel(logging.Handler):
+    """Sends messages to the starter; as a handler of log records, the warnings among them."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(logging.WARNING)
+        self._file = file
+
+    def send(self, event: str, **details: Any) -> None:
+        """Send one message.
+
+        Raises:
+            BrokenPipeError: the starter is gone.
+        """
+        self._file.write(json.dumps({"event": event, **details}) + "\n")
+        self._file.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        self.send("warning", text=record.getMessage())
+
+
+class _EpochSender(RunObserver):
+    """Sends the epochs of a job."""
+
+    def __init__(self, recipe: Recipe, job: Job, channel: _Channel) -> None:
+        self._epochs = sum(phase.train.epochs for phase in recipe.resolved_phases())
+        # A dependency is planned as a job of its own; where it is trained within this one after
+        # all, its epochs are not the job's.
+        self._own = recipe.row == job.recipe.row
+        self._channel = channel
+
+    def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
+        """See `wye.training.records.Observer`."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """See `wye.runs.carry_out.RunObserver`."""
+        if self._own:
+            self._channel.send("epoch", epoch=record.epoch, epochs=self._epochs)
+
+
+def _work(job: Job, run_job: RunJob, channel: _Channel) -> None:
+    """Do a job and send how it ended."""
+    try:
+        run_job(job, lambda recipe: contextlib.nullcontext(_EpochSender(recipe, job, channel)))
+    except BrokenPipeError:
+        raise
+    except HeldError as error:
+        channel.send("held", message=str(error))
+    except (WyeError, OSError, MemoryError) as error:
+        channel.send("failed", message=told(error))
+    except Exception as error:
+        traceback.print_exc()
+        channel.send("failed", message=told(error))
+    else:
+        channel.send("done")
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _listen(lines: SimpleQueue[str]) -> None:
+    """Hand on lines of the input; at its end, end this process too."""
+    for line in sys.stdin:
+        lines.put(line)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os._exit(1)
