@@ -10,10 +10,12 @@ from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from wye.errors import UsageError
 from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
-from wye.recipe.schema import DataSettings, Recipe
+from wye.recipe.schedules import ScheduleSettings, read_schedule
+from wye.recipe.schema import DataSettings, Recipe, TrainSettings
 from wye.recipe.settings import Count
 from wye.registry import suggest
 from wye.studies.load import normalized, row_names, row_settings, studies
@@ -26,6 +28,8 @@ FOLDER_ROW = "wye/quick"
 PROTOCOLS = ("paper", "short")
 CLASS_SETTINGS = {"data": ("classes", "limit"), "loss": ("class_weights",)}
 """Settings that name classes of the data set."""
+
+DEFAULT = TrainSettings()
 
 LARGEST = 1_000_000
 """Bytes of the largest recipe file that is read: YAML of that size takes seconds as it is."""
@@ -184,53 +188,55 @@ def _refit(
     train = overrides.get("train")
     if not isinstance(train, dict) or "epochs" not in train:
         return settings
-    level = logging.INFO if told else logging.DEBUG
-    before = validated(base)
     try:
-        after = TypeAdapter[int](Count).validate_python(settings["train"]["epochs"])
-    except ValidationError:
-        return settings  # validating all of it says what is wrong with it
-    if after == before.train.epochs:
+        return _refitted(base, settings, overrides, logging.INFO if told else logging.DEBUG)
+    except (ValidationError, PydanticCustomError, LookupError, TypeError, AttributeError):
+        return settings  # which are no recipe: validating all of it says what is wrong
+
+
+def _refitted(
+    base: dict[str, Any], settings: dict[str, Any], overrides: dict[str, Any], level: int
+) -> dict[str, Any]:
+    count = TypeAdapter[int](Count)
+    before = count.validate_python(base.get("train", {}).get("epochs", DEFAULT.epochs))
+    after = count.validate_python(settings["train"]["epochs"])
+    if after == before:
         return settings
+    given = read_schedule(base.get("train", {}).get("schedule") or DEFAULT.schedule)
     settings = dict(settings)
     if "schedule" not in overrides["train"]:
-        schedule = before.train.schedule.fitted(before.train.epochs, after)
-        if schedule != before.train.schedule:
-            logger.log(
-                level,
-                "schedule refitted to %d epochs: %s instead of %s",
-                after,
-                schedule,
-                before.train.schedule,
-            )
-        settings["train"] = {
-            **settings["train"],
-            "schedule": schedule.model_dump(exclude_none=True),
-        }
-    if before.phases and "phases" not in overrides:
-        settings["phases"] = _refit_phases(before, after, level)
+        schedule = given.fitted(before, after)
+        if schedule != given:
+            changed = "schedule refitted to %d epochs: %s instead of %s"
+            logger.log(level, changed, after, schedule, given)
+        settings["train"] = {**settings["train"], "schedule": schedule.model_dump()}
+    if (phases := base.get("phases")) and "phases" not in overrides:
+        lengths = _lengths([count.validate_python(phase["epochs"]) for phase in phases], after)
+        settings["phases"] = [
+            _of_length(phase, length, given) for phase, length in zip(phases, lengths, strict=True)
+        ]
+        logger.log(level, "phases refitted to %d epochs: %s", after, " + ".join(map(str, lengths)))
     return settings
 
 
-def _refit_phases(recipe: Recipe, epochs: int, level: int) -> list[dict[str, Any]]:
-    if epochs < len(recipe.phases):
+def _lengths(before: list[int], epochs: int) -> list[int]:
+    """The lengths of phases that last so many epochs in all."""
+    if epochs < len(before):
         raise UsageError(
-            f"train.epochs={epochs}: {recipe.row} has {len(recipe.phases)} phases of at least one"
-            " epoch each; phases=[] makes one of them"
+            f"train.epochs={epochs}: the recipe has {len(before)} phases of at least one epoch"
+            " each; phases=[] makes one of them"
         )
-    share = epochs / recipe.train.epochs
-    lengths = [max(1, round(phase.epochs * share)) for phase in recipe.phases]
-    longest = lengths.index(max(lengths))
-    lengths[longest] += epochs - sum(lengths)
-    phases = []
-    for phase, resolved, length in zip(
-        recipe.phases, recipe.resolved_phases(), lengths, strict=True
-    ):
-        settings = {**phase.model_dump(exclude_unset=True), "epochs": length}
-        if not phase.carry_on:
-            schedule = resolved.train.schedule.fitted(phase.epochs, length)
-            settings["train"] = {**phase.train, "schedule": schedule.model_dump(exclude_none=True)}
-        phases.append(settings)
-    told = " + ".join(map(str, lengths))
-    logger.log(level, "phases refitted to %d epochs: %s", epochs, told)
-    return phases
+    lengths = [max(1, round(length * epochs / sum(before))) for length in before]
+    lengths[lengths.index(max(lengths))] += epochs - sum(lengths)
+    return lengths
+
+
+def _of_length(phase: dict[str, Any], epochs: int, shared: ScheduleSettings) -> dict[str, Any]:
+    """A phase of another length, with its own schedule or the shared one fitted to it."""
+    if phase.get("carry_on"):
+        return {**phase, "epochs": epochs}
+    kept = {key: value for key, value in phase.items() if key != "schedule"}
+    train = phase.get("train") or {}
+    own = phase.get("schedule") or train.get("schedule") or shared
+    schedule = read_schedule(own).fitted(phase["epochs"], epochs)
+    return {**kept, "epochs": epochs, "train": {**train, "schedule": schedule.model_dump()}}
