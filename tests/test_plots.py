@@ -133,6 +133,21 @@ def test_runs_are_told_apart_by_colour_and_mark() -> None:
     assert legend == [*runs, "training"]
 
 
+def test_a_legend_stays_within_its_figure() -> None:
+    lines = epochs(60, terms=("loss",))
+    for at, line in enumerate(lines):
+        line["phase"] = f"unfreeze the layers from {at // 5}"
+    figures = [
+        curves_figure(lines),
+        curves_figure({f"runs/a/folder/{'with-a-name' * 9}/{at}": lines for at in range(2)}),
+    ]
+    for figure in figures:
+        figure.draw_without_rendering()
+        box, whole = figure.legends[0].get_window_extent(), figure.bbox
+        assert box.x1 <= whole.x1 and box.y0 >= 0
+        assert box.y1 <= min(axes.get_tightbbox().y0 for axes in figure.axes)
+
+
 def test_no_value_is_no_plot() -> None:
     with pytest.raises(ValueError, match="no epoch"):
         curves_figure(history(None, math.inf))
@@ -194,17 +209,23 @@ def test_gallery_holds_the_pixels(tmp_path: Path, channels: int, count: int, sid
     assert (height, width) == tuple((figure.get_size_inches()[::-1] * figure.dpi).round())
     error = np.minimum(abs(originals.numpy().astype(int) - made.numpy()) * AMPLIFICATION, 255)
     wanted = [originals.numpy(), made.numpy(), error]
-    places = iter(figure.axes)
-    for index in range(count):
-        for row in wanted:
-            left, bottom, right, top = next(places).get_position().extents * [
-                width, height, width, height,
-            ]  # fmt: skip
-            tile = picture[round(height - top) : round(height - bottom), round(left) : round(right)]
-            scale = len(tile) // side
-            assert tile.shape == (side * scale, side * scale, 3)
-            expected = row[index].transpose(1, 2, 0).repeat(scale, 0).repeat(scale, 1)
-            np.testing.assert_array_equal(tile, np.broadcast_to(expected, tile.shape))
+    for block, axes in enumerate(figure.axes):
+        left, bottom, right, top = axes.get_position().extents * [width, height, width, height]
+        shown = picture[round(height - top) : round(height - bottom), round(left) : round(right)]
+        scale = max(1, min(4, 128 // side))
+        step = (side + -(-6 // scale)) * scale
+        across = min(ACROSS, count - block * ACROSS)
+        assert shown.shape[:2] == (
+            3 * step - step + side * scale,
+            across * step - step + side * scale,
+        )
+        for line, row in enumerate(wanted):
+            for column in range(across):
+                y, x = line * step, column * step
+                tile = shown[y : y + side * scale, x : x + side * scale]
+                image = row[block * ACROSS + column].transpose(1, 2, 0)
+                expected = image.repeat(scale, 0).repeat(scale, 1)
+                np.testing.assert_array_equal(tile, np.broadcast_to(expected, tile.shape))
 
 
 def test_gallery_names_its_rows_and_images() -> None:

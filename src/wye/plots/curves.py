@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wye.plots.legend import Legend, legend_of
 from wye.plots.style import (
     INK,
     MARKERS,
@@ -17,7 +18,6 @@ from wye.plots.style import (
     drawing,
     number,
     quiet_axes,
-    width_of,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ FEW = 12
 """Up to so many epochs each has a mark of its own."""
 _ACROSS = 3
 _PANEL = (3.2, 2.0)
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.66, 0.1, 0.28, 0.42
+"""Inches of a panel around its axes: room for a number of nine digits, a title, epochs."""
 _STYLES = {"train": ":", "validation": "-", "test": "--"}
 
 
@@ -53,7 +55,7 @@ def curves_figure(
             parts have the colours. By default it is so where there are several runs.
 
     Returns:
-        Panels of 3.2 by 2 inches, three in a row.
+        Panels of 3.2 by 2 inches, three in a row, above the legend.
 
     Raises:
         ValueError: no epoch has a value to draw.
@@ -69,15 +71,20 @@ def curves_figure(
         from matplotlib.figure import Figure
 
         across = min(_ACROSS, len(terms))
-        down = -(-len(terms) // across)
-        figure = Figure((across * _PANEL[0], down * _PANEL[1]), layout="constrained")
-        panels = list(figure.subplots(down, across, squeeze=False).flat)
-        for axes, term in zip(panels, terms, strict=False):
-            _panel(axes, term, named, by_run)
-        for axes in panels[len(terms) :]:
-            axes.remove()
-        if legend:
-            _legend(figure, named, by_run)
+        below = _legend_of(named, by_run, across * _PANEL[0]) if legend else None
+        width = across * _PANEL[0]
+        height = -(-len(terms) // across) * _PANEL[1] + (below.height if below else 0)
+        figure = Figure((width, height))
+        for place, term in enumerate(terms):
+            # By hand, as matplotlib's own layout draws everything once more; and all panels of a
+            # page are alike so.
+            x = place % across * _PANEL[0] + _LEFT
+            y = height - (place // across + 1) * _PANEL[1] + _BOTTOM
+            box = (x / width, y / height)
+            size = (_PANEL[0] - _LEFT - _RIGHT) / width, (_PANEL[1] - _BOTTOM - _TOP) / height
+            _panel(figure.add_axes((*box, *size)), term, named, by_run)
+        if below:
+            below.put_below(figure)
         figure.set_label(" ".join(_said(term, named, by_run) for term in terms))
     return figure
 
@@ -215,15 +222,13 @@ def _boundaries(named: Mapping[str, History]) -> list[float]:
     return [first - 0.5 for first in starts[1:]] if alike else []
 
 
-def _legend(figure: Figure, named: Mapping[str, History], by_run: bool) -> None:
-    """Name the lines below the panels, in as many columns as there is room for."""
+def _legend_of(named: Mapping[str, History], by_run: bool, width: float) -> Legend:
+    """The names of the lines, in as many columns as a figure of some width has room for."""
     parts = parts_of(named.values())
     handles = [*_runs(named, parts), *_parts(parts, by_run)] if by_run else _parts(parts, False)
     if _boundaries(named):
         handles.append(_phases(max(named.values(), key=len)))
-    widest = max(width_of(str(handle.get_label())) for handle in handles) + 0.55
-    columns = max(1, min(len(handles), int(figure.get_figwidth() / widest)))
-    figure.legend(handles=handles, loc="outside lower left", ncols=columns, labelcolor=INK)
+    return legend_of(handles, width)
 
 
 def _runs(named: Mapping[str, History], parts: Sequence[str]) -> list[Line2D]:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from wye.plots.style import GROUND, INK, MARKERS, QUIET, SERIES, drawing, quiet_axes, width_of
+from wye.plots.legend import legend_of
+from wye.plots.style import GROUND, INK, MARKERS, SERIES, drawing, quiet_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 _ACROSS = 3
 _PANEL = (3.6, 2.6)
@@ -71,19 +73,24 @@ def gains_figure(
         raise ValueError("no condition has a gain to draw")
     with drawing():
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         across = min(_ACROSS, len(panels))
         down = -(-len(panels) // across)
-        size = (across * _PANEL[0], down * _PANEL[1])
-        figure = Figure(size, layout="constrained")
+        shown = [arm for arm in arms if any(lines.get(arm) for lines in panels.values())]
+        width, height = across * _PANEL[0], down * _PANEL[1]
+        legend = legend_of(_handles(arms, shown), width) if shown else None
+        below = legend.height if legend else 0.0
+        room = (0, below / (height + below), 1, height / (height + below))
+        figure = Figure((width, height + below), layout=ConstrainedLayoutEngine(rect=room))
         places = list(figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).flat)
         for axes, (title, lines) in zip(places, panels.items(), strict=False):
             axes.set_title(title)
             _panel(axes, lines, arms, labels, axis)
         for axes in places[len(panels) :]:
             axes.remove()
-        shown = [arm for arm in arms if any(lines.get(arm) for lines in panels.values())]
-        _legend(figure, arms, shown)
+        if legend:
+            legend.put_below(figure)
         figure.set_label(" ".join(_said(*panel, arms) for panel in panels.items()))
     return figure
 
@@ -135,18 +142,14 @@ def _panel(
     axes.label_outer()
 
 
-def _legend(figure: Figure, arms: Sequence[str], shown: Sequence[str]) -> None:
+def _handles(arms: Sequence[str], shown: Sequence[str]) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
-    handles = [
+    return [
         Line2D([], [], label=arm, color=SERIES[at % len(SERIES)], marker=MARKERS[at % len(MARKERS)],
                markersize=5, markeredgecolor=GROUND, markeredgewidth=0.6)
         for at, arm in enumerate(arms) if arm in shown
     ]  # fmt: skip
-    if handles:
-        widest = max(width_of(arm) for arm in shown) + 0.55
-        columns = max(1, min(len(handles), int(figure.get_figwidth() / widest)))
-        figure.legend(handles=handles, loc="outside lower left", ncols=columns, labelcolor=QUIET)
 
 
 def _tick(value: float, _position: int | None = None) -> str:

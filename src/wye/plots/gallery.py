@@ -82,34 +82,49 @@ def gallery_figure(rows: Mapping[str, ArrayLike], names: Sequence[str] = ()) -> 
     if names and len(names) != count:
         raise ValueError(f"{count} images have {len(names)} names")
     scale = max(1, min(4, _SIDE // max(high, wide)))
-    tile_width, tile_height = wide * scale, high * scale
-    head = _HEAD if names else 0
+    gap = -(-_GAP // scale)
+    across = min(count, ACROSS)
+    blocks = [range(at, min(at + ACROSS, count)) for at in range(0, count, ACROSS)]
     left = round(max(width_of(name) for name in images) * _DPI) + 10
-    block = head + len(images) * (tile_height + _GAP) - _GAP
-    blocks = -(-count // ACROSS)
-    width = left + min(count, ACROSS) * (tile_width + _GAP) - _GAP + 4
-    height = blocks * (block + _SPACE) - _SPACE + 8
+    head = _HEAD if names else 0
+    block_height = (len(images) * (high + gap) - gap) * scale
+    width = left + (across * (wide + gap) - gap) * scale + 4
+    height = len(blocks) * (head + block_height + _SPACE) - _SPACE + 8
     with drawing():
         from matplotlib.figure import Figure
 
         figure = Figure((width / _DPI, height / _DPI), dpi=_DPI)
-        for index in range(count):
-            x = left + index % ACROSS * (tile_width + _GAP)
-            top = 4 + index // ACROSS * (block + _SPACE)
-            if names:
-                text = fitted(names[index], (tile_width + _GAP - 4) / _DPI, SMALL)
+        for place, block in enumerate(blocks):
+            top = 4 + place * (head + block_height + _SPACE)
+            pixels = _tiled([row[block.start : block.stop] for row in images.values()], gap)
+            wide_block, bottom = pixels.shape[1] * scale, top + head + block_height
+            box = (left / width, 1 - bottom / height, wide_block / width, block_height / height)
+            axes = figure.add_axes(box)
+            axes.imshow(pixels, interpolation="none", aspect="auto")
+            axes.set_axis_off()
+            for column, index in enumerate(block if names else ()):
+                text = fitted(names[index], (wide + gap) * scale / _DPI - 0.1, SMALL)
+                x = left + column * (wide + gap) * scale
                 figure.text(x / width, 1 - (top + head / 2) / height, text, size=SMALL,
                             va="center", color=QUIET)  # fmt: skip
-            for place, (name, row) in enumerate(images.items()):
-                y = top + head + place * (tile_height + _GAP)
-                box = (x / width, 1 - (y + tile_height) / height)
-                axes = figure.add_axes((*box, tile_width / width, tile_height / height))
-                pixels = row[index].transpose(1, 2, 0)
-                axes.imshow(np.broadcast_to(pixels, (high, wide, 3)), interpolation="none")
-                axes.set_axis_off()
-                if index % ACROSS == 0:
-                    middle = 1 - (y + tile_height / 2) / height
-                    figure.text(4 / width, middle, name, size=SIZE, va="center", color=INK)
+            for line, name in enumerate(images):
+                middle = top + head + (line * (high + gap) + high / 2) * scale
+                figure.text(4 / width, 1 - middle / height, name, size=SIZE, va="center", color=INK)
         named = f": {', '.join(names)}" if names else ""
         figure.set_label(f"{count} images{named}; from top to bottom: {', '.join(images)}.")
     return figure
+
+
+def _tiled(rows: Sequence[Images], gap: int) -> Images:
+    """Rows of images as one, RGBA `(H, W, 4)`, with `gap` clear pixels between its images."""
+    import numpy as np
+
+    count, _, high, wide = rows[0].shape
+    shape = (len(rows) * (high + gap) - gap, count * (wide + gap) - gap, 4)
+    tiled = np.zeros(shape, np.uint8)
+    for line, row in enumerate(rows):
+        for column, image in enumerate(row):
+            y, x = line * (high + gap), column * (wide + gap)
+            tiled[y : y + high, x : x + wide, :3] = image.transpose(1, 2, 0)
+            tiled[y : y + high, x : x + wide, 3] = 255
+    return tiled
