@@ -201,7 +201,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wye.api.train_recipe", interrupted)
+    monkeypatch.setattr("wye.api.run", interrupted)
     answer = wye("train", *TINY, "--out", "a b")
     assert answer.status == 130
     assert "interrupted; to go on: wye train joint/v4-l2 data=shapes" in answer.err

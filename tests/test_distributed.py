@@ -18,7 +18,6 @@ import yaml
 from torch import Tensor
 
 import wye
-from wye.api import choose_device
 from wye.data.batches import Batch
 from wye.data.parts import Part
 from wye.errors import UsageError
@@ -30,7 +29,7 @@ from wye.recipe.parts import LossSettings
 from wye.recipe.schema import NetworkSettings
 from wye.runs import Run, RunFolder
 from wye.training.objective import Objective
-from wye.training.ranks import ALONE
+from wye.training.ranks import ALONE, choose_device
 
 TOLERANCE = {"joint": 1e-5, "normalised": 1e-5, "phases": 1e-2}
 """How far a tensor may be from the other's, in shares of its norm (and 1e-6 beyond), after a dozen

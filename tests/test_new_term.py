@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from torch import Tensor
 
 from wye.cli.progress import columns
@@ -16,8 +15,7 @@ from wye.objective import TERMS, Step, Term, register
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
 from wye.recipe.schema import LossSettings
-from wye.runs.carry_out import carry_out
-from wye.runs.folder import RunFolder
+from wye.runs.launch import Launch, launch
 
 
 class Smoothness(Term):
@@ -50,7 +48,7 @@ SMALL = [
 def test_it_is_trained_with_and_written_down(in_empty_folder: Path) -> None:
     recipe = resolve("joint/v3.1", parse_overrides([*SMALL, "loss.sigma=0.5"]))
     assert recipe.loss.weights()["smoothness"] == 0.5
-    run = carry_out(recipe, RunFolder(Path("run")), device=torch.device("cpu"), max_steps=2)
+    run = launch(Launch(recipe=recipe, out=Path("run"), device="cpu", max_steps=2))
     line = json.loads((run.path / "metrics.jsonl").read_text().splitlines()[-1])
     for part in ("train", "validation"):
         terms = line[part]
@@ -61,7 +59,7 @@ def test_it_is_trained_with_and_written_down(in_empty_folder: Path) -> None:
 
 def test_it_is_not_computed_where_it_weighs_nothing(in_empty_folder: Path) -> None:
     recipe = resolve("joint/v3.1", parse_overrides(SMALL))
-    run = carry_out(recipe, RunFolder(Path("run")), device=torch.device("cpu"), max_steps=1)
+    run = launch(Launch(recipe=recipe, out=Path("run"), device="cpu", max_steps=1))
     assert "smoothness" not in (run.path / "metrics.jsonl").read_text()
 
 

@@ -20,8 +20,8 @@ from wye.data.transforms import pipeline
 from wye.errors import WyeError
 from wye.recipe import Recipe, recipe_from_row, resolve
 from wye.recipe.overrides import validated
-from wye.runs.carry_out import carry_out
-from wye.runs.folder import Run, RunFolder
+from wye.runs.folder import Run
+from wye.runs.launch import Launch, launch
 from wye.runs.setup import set_up
 from wye.studies import load_study, row_names, row_settings, studies
 from wye.training import Trainer
@@ -106,7 +106,7 @@ def test_every_row_trains(row: str, small: None) -> None:
     if recipe.transfer is None:
         train(recipe)
         return
-    run = carry_out(recipe, RunFolder(Path("run")), device=torch.device("cpu"), max_steps=2)
+    run = launch(Launch(recipe=recipe, out=Path("run"), device="cpu", max_steps=2))
     assert run.result is not None and run.result["status"] == "truncated"
     source = Run(Path("runs") / recipe.transfer.row / "seed-0")
     assert source.recipe.row == recipe.transfer.row
@@ -246,7 +246,7 @@ def test_weights_that_cannot_be_had_end_a_run_with_one_message(
     monkeypatch.setattr("wye.network.weight_files.https", unreachable)
     recipe = resolve("practices/pretrained-cifar", {"evaluation": {"judge": judge}})
     with pytest.raises(WyeError) as caught:
-        carry_out(recipe, RunFolder(Path("run")), device=torch.device("cpu"), max_steps=2)
+        launch(Launch(recipe=recipe, out=Path("run"), device="cpu", max_steps=2))
     message = str(caught.value)
     assert "resnet34-" in message and "weights=PATH" in message and "weights=random" in message
     assert ("evaluation.judge=none" in message) == (judge != "none")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wye.errors import TrainingError, UsageError
-from wye.machine import here, keep_freed_memory
+from wye.machine import keep_freed_memory
 from wye.plots.runs import draw_run
 from wye.plots.style import available
 from wye.recipe.overrides import nest
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
-from wye.runs.carry_out import Observe, carry_out
-from wye.runs.folder import RUNS, Run, RunFolder, default_folder
+from wye.runs.folder import Run
+from wye.runs.launch import Launch, launch
 from wye.runs.model import Model
 from wye.runs.together import follow
 from wye.studies.merging import merge
-from wye.training.ranks import join
+from wye.training.ranks import choose_device, join
 
 log = logging.getLogger("wye")
 
@@ -52,7 +49,7 @@ def train(
         The run; its `result` holds the figures.
 
     Raises:
-        WyeError: the recipe cannot be carried out.
+        WyeError: the recipe cannot be run.
     """
     settings: dict[str, Any] = {}
     for key, value in overrides.items():
@@ -62,7 +59,7 @@ def train(
     else:
         recipe = resolve(recipe_or_row, settings)
     place = Path(out) if out is not None else None
-    return train_recipe(recipe, out=place, device=device, resume=resume, max_steps=max_steps)
+    return run(Launch(recipe=recipe, out=place, device=device, resume=resume, max_steps=max_steps))
 
 
 def load(run: Path | str | Run, weights: str | None = None) -> Model:
@@ -78,41 +75,20 @@ def load(run: Path | str | Run, weights: str | None = None) -> Model:
     return Model.of(run if isinstance(run, Run) else Run(run), weights)
 
 
-def train_recipe(
-    recipe: Recipe,
-    *,
-    out: Path | None = None,
-    device: str = "auto",
-    resume: bool = False,
-    max_steps: int | None = None,
-    observe: Observe | None = None,
-    command: str = "",
-    root: Path = RUNS,
-    changed: Mapping[str, Any] | None = None,
-) -> Run:
-    """Carry out a recipe and draw the run's figures. See `train` and `carry_out`.
+def run(launched: Launch) -> Run:
+    """Train and measure a run and draw its plots; see `Launch`.
 
     The processes that torchrun started do so together, and all get the run.
+
+    Raises:
+        WyeError: the recipe cannot be run.
     """
     keep_freed_memory()
-    folder = RunFolder(out or default_folder(recipe, root))
-    where = choose_device(device)
-    ranks = join(where)
+    ranks = join(choose_device(launched.device))
     if not ranks.leads:
         return follow(ranks)
     try:
-        run = carry_out(
-            recipe,
-            folder,
-            device=where,
-            resume=resume,
-            max_steps=max_steps,
-            observe=observe,
-            command=command,
-            root=root,
-            changed=changed,
-            ranks=ranks,
-        )
+        done = launch(launched, ranks)
     except (UsageError, TrainingError) as error:
         # The other processes wait then. After another error they may be anywhere, and notice when
         # this one ends.
@@ -120,10 +96,10 @@ def train_recipe(
         raise
     if not available():
         log.info("no plots are drawn without matplotlib: pip install 'wye[plots]'")
-    elif not drawn(run):
-        draw_run(run)
-    ranks.tell(run)
-    return run
+    elif not drawn(done):
+        draw_run(done)
+    ranks.tell(done)
+    return done
 
 
 def drawn(run: Run) -> bool:
@@ -140,47 +116,3 @@ def drawn(run: Run) -> bool:
         "gallery.png": run.folder.has_examples,
     }
     return all((run.folder.figures / name).exists() for name, due in wanted.items() if due)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device called `name`; `auto` is the best there is.
-
-    Under torchrun each process has a CUDA device of its own, in the order of their numbers.
-
-    Raises:
-        UsageError: there is no such device here, or not one for each process.
-    """
-    if here().ranks > 1:
-        return _device_of_process(name)
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda", "mps"):
-        raise UsageError(f"--device {name!r}: it should be auto, cpu, cuda, cuda:1 or mps")
-    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": torch.mps.device_count()}
-    if (device.index or 0) >= counts[device.type]:
-        raise UsageError(f"--device {name}: this machine has {counts[device.type]} of them")
-    return torch.device(device.type) if device.type == "cpu" else device
-
-
-def _device_of_process(name: str) -> torch.device:
-    place, devices = here(), torch.cuda.device_count()
-    if name not in ("auto", "cpu", "cuda"):
-        raise UsageError(
-            f"--device {name}: under torchrun each process has a device of its own; it should be"
-            " auto, cpu or cuda"
-        )
-    if name == "cpu" or (name == "auto" and not devices):
-        return torch.device("cpu")
-    if place.local_ranks > devices:
-        raise UsageError(
-            f"torchrun started {place.local_ranks} processes here, and this machine has {devices}"
-            f" CUDA devices; --device cpu trains without, --nproc-per-node {max(devices, 1)} on"
-            " those there are"
-        )
-    return torch.device("cuda", place.local_rank)

@@ -8,12 +8,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from wye.api import train_recipe
+from wye import api
 from wye.bench.apart import TASKS, peak_memory
 from wye.bench.result import Finding, Goal, Repeats, Result, Table, percent, shown
 from wye.bench.settings import Benchmark, Found, LeftOutError, Settings
 from wye.recipe.resolve import recipe_from_row, resolve
 from wye.recipe.schema import Recipe
+from wye.runs.launch import Launch
 from wye.studies.load import row_names
 
 STUDIED = "joint/v4-l2"
@@ -40,7 +41,8 @@ def train(
         def carry_out(name: str, max_steps: int | None) -> Any:
             place = Path(folder, name)
             recipe = resolve(row, {"data": {"name": data}, "seed": seed})
-            return train_recipe(recipe, out=place, device=device, max_steps=max_steps).result
+            launch = Launch(recipe=recipe, out=place, device=device, max_steps=max_steps)
+            return api.run(launch).result
 
         if warm_up:
             carry_out("before", warm_up)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wye.api import train_recipe
+from wye import api
 from wye.bench.accuracy import QUICK_ROW
 from wye.bench.apart import TASKS, environment, peak_memory
 from wye.bench.result import Goal, Repeats, Result, Table
@@ -19,6 +19,7 @@ from wye.bench.speed import endless
 from wye.data.sources import load
 from wye.errors import MachineError
 from wye.recipe.resolve import resolve
+from wye.runs.launch import Launch
 from wye.runs.model import Model
 
 HELP_SECONDS, LIST_SECONDS, PREDICTIONS, RUN_MB = 0.3, 0.5, 5000.0, 1500.0
@@ -33,7 +34,8 @@ def predict(row: str, data: str, images: int, repeats: int) -> dict[str, Any]:
     """
     recipe = resolve(row, {"data": {"name": data}})
     with tempfile.TemporaryDirectory() as folder:
-        run = train_recipe(recipe, out=Path(folder, "run"), device="cpu", max_steps=1)
+        launch = Launch(recipe=recipe, out=Path(folder, "run"), device="cpu", max_steps=1)
+        run = api.run(launch)
         model = Model.of(run)
     test = load(data).test.pixels[:]
     pixels = test.repeat(-(-images // len(test)), 1, 1, 1)[:images]
@@ -58,7 +60,7 @@ def whole_run(row: str, data: str, device: str, cut: int | None = None) -> dict[
     train = recipe.train.model_copy(update={"epochs": 1})
     recipe = recipe.model_copy(update={"phases": (one,), "train": train})
     with tempfile.TemporaryDirectory() as folder:
-        train_recipe(recipe, out=Path(folder, "run"), device=device, max_steps=cut)
+        api.run(Launch(recipe=recipe, out=Path(folder, "run"), device=device, max_steps=cut))
     return {"peak_mb": peak_memory()}
 
 

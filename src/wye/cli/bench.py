@@ -47,11 +47,11 @@ def bench(
 
     Beside the studies' own way and this machine's peak.
     """
-    from wye.api import choose_device
     from wye.bench.document import carry_out, settings_for
     from wye.bench.page import page
     from wye.errors import UsageError
     from wye.files import write_atomically
+    from wye.training.ranks import choose_device
 
     if out is not None and quick and out.absolute().parts[-2:] == PAGE:
         raise UsageError(

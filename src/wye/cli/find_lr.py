@@ -31,7 +31,6 @@ def find(
 
     They train a copy; no run is begun.
     """
-    from wye.api import choose_device
     from wye.plots.lr import lr_figure
     from wye.plots.output import check_format, save
     from wye.plots.style import available
@@ -40,6 +39,7 @@ def find(
     from wye.runs.setup import set_up
     from wye.training.find_lr import find_lr
     from wye.training.precision import channels_last, choose_precision
+    from wye.training.ranks import choose_device
 
     check_format(out)
     settings = parse_overrides(overrides or [])

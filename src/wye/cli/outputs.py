@@ -35,15 +35,16 @@ def evaluate(run: RunPath, weights: Weights = None, json: Json = False) -> None:
 
     Precision, recall and F1 of each class too.
     """
+    from wye.runs.dependencies import Others, dependencies
     from wye.runs.folder import Run
     from wye.runs.model import Model
-    from wye.runs.needs import needs
     from wye.runs.results import measured_part
     from wye.runs.setup import set_up
 
     opened = Run(run)
     model = Model.of(opened, weights)
-    judge = needs(opened.recipe.model_copy(update={"transfer": None}), _not_here, cut=True).judge
+    alone = opened.recipe.model_copy(update={"transfer": None})
+    judge = dependencies(alone, Others(_not_here, cut=True)).judge
     setup = set_up(opened.recipe, weighted=False)
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(opened.environment.get("precision", "fp32"))

@@ -148,7 +148,7 @@ class Progress:
         self.bar.refresh()
 
     def epoch(self, record: EpochRecord) -> None:
-        """See `wye.runs.carry_out.RunObserver`."""
+        """See `wye.runs.launch.RunObserver`."""
         if not self._headed:
             self._headed = True
             self._print(" ".join(each.heading.rjust(each.width) for each in self.columns))

@@ -138,21 +138,23 @@ def study_worker() -> None:
     # Before anything slow: Ctrl-C reaches every process of a terminal, and the study answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    from wye.api import train_recipe
+    from wye import api
     from wye.jobs.worker import serve
-    from wye.runs.carry_out import Observe
+    from wye.runs.launch import Launch, Observe
 
     def run_job(job: Job, observe: Observe) -> None:
-        train_recipe(
-            job.recipe,
-            out=job.folder,
-            device=job.device,
-            resume=True,
-            max_steps=job.max_steps,
-            observe=observe,
-            command=job.command,
-            root=job.root,
-            changed=job.changed,
+        api.run(
+            Launch(
+                recipe=job.recipe,
+                out=job.folder,
+                device=job.device,
+                resume=True,
+                max_steps=job.max_steps,
+                observe=observe,
+                command=job.command,
+                root=job.root,
+                changed=job.changed,
+            )
         )
 
     serve(run_job)
@@ -162,8 +164,8 @@ def _finished(run: PlannedRun, max_steps: int | None) -> bool:
     """Whether nothing is left to do for a run, its plots included."""
     from wye.api import drawn
     from wye.errors import WyeError
-    from wye.runs.carry_out import finished_run
     from wye.runs.folder import RunFolder
+    from wye.runs.launch import finished_run
 
     try:
         found = finished_run(run.recipe, RunFolder(run.folder), max_steps=max_steps)

@@ -14,8 +14,8 @@ from wye.cli.rows import Overrides, Protocol
 from wye.machine import here
 
 if TYPE_CHECKING:
-    from wye.recipe.schema import Recipe
     from wye.runs.folder import Run
+    from wye.runs.launch import Launch
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
@@ -48,9 +48,11 @@ def train(
 
     Started by torchrun, its processes train together.
     """
+    from wye.cli.progress import Progress
     from wye.errors import UsageError
     from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
+    from wye.runs.launch import Launch
 
     if out is not None and (not str(out).strip(".") or (out.exists() and not out.is_dir())):
         raise UsageError(f"--out {str(out)!r}: it should be a folder of the run's own")
@@ -68,7 +70,17 @@ def train(
         one = recipe.model_copy(update={"seed": recipe.seed + index})
         command = command_of(row, overrides or [], one.seed, protocol, max_steps)
         place = out / f"seed-{one.seed}" if out is not None and splits else out
-        run = _carry_out(one, command, place, device, resume, max_steps)
+        run = _run(
+            Launch(
+                recipe=one,
+                out=place,
+                device=device,
+                resume=resume,
+                max_steps=max_steps,
+                observe=Progress,
+                command=command,
+            )
+        )
         if not json and here().leads:
             print_result(run)
         runs.append(run)
@@ -81,37 +93,20 @@ def train(
     sys.stdout.flush()
 
 
-def _carry_out(
-    recipe: Recipe,
-    command: str,
-    out: Path | None,
-    device: str,
-    resume: bool,
-    max_steps: int | None,
-) -> Run:
+def _run(launch: Launch) -> Run:
     """Train and measure one run; if it is interrupted, say how to go on."""
-    from wye.api import train_recipe
-    from wye.cli.progress import Progress
-    from wye.runs.folder import default_folder
+    from wye import api
 
-    place = f" --out {shlex.quote(str(out))}" if out is not None else ""
-    go_on = f"{command}{place} --resume"
+    place = f" --out {shlex.quote(str(launch.out))}" if launch.out is not None else ""
+    go_on = f"{launch.command}{place} --resume"
     try:
-        return train_recipe(
-            recipe,
-            out=out,
-            device=device,
-            resume=resume,
-            max_steps=max_steps,
-            observe=Progress,
-            command=command,
-        )
+        return api.run(launch)
     except KeyboardInterrupt:
         if here().leads:
             print(f"wye: interrupted; to go on: {go_on}", file=sys.stderr)
         raise typer.Exit(130) from None
     except OSError:
-        if ((out or default_folder(recipe)) / "last.ckpt").exists():
+        if (launch.folder.path / "last.ckpt").exists():
             print(f"wye: the epochs done are kept; to go on: {go_on}", file=sys.stderr)
         raise
 

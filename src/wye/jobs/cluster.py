@@ -16,8 +16,8 @@ from wye.jobs.board import Board, Status
 from wye.jobs.bundle import READ_BY_DEPENDENTS, Files, pack, unpack
 from wye.jobs.plan import PlannedRun
 from wye.jobs.worker import Job
-from wye.runs.carry_out import HeldError, claimed
 from wye.runs.folder import RunFolder
+from wye.runs.launch import HeldError, claimed
 
 if TYPE_CHECKING:
     from distributed import Client, Queue

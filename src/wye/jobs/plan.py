@@ -12,8 +12,8 @@ from typing import Any
 from wye.errors import UsageError, WyeError
 from wye.recipe.resolve import resolve
 from wye.recipe.schema import Recipe
+from wye.runs.dependencies import place_of, recipes_before
 from wye.runs.folder import RUNS, default_folder
-from wye.runs.needs import needed_recipes, place_of
 from wye.studies.load import studies
 
 
@@ -150,7 +150,7 @@ def plan(
             raise UsageError(f"{recipe.row} depends on itself: {circle}")
         dependencies: list[Path] = []
         try:
-            for needed in needed_recipes(recipe, changed or {}):
+            for needed in recipes_before(recipe, changed or {}):
                 path = place_of(needed, root, recipe_in)
                 recipe_in.setdefault(path, needed)
                 add(needed, path, (*dependents, folder))

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict
 import wye
 from wye.errors import WyeError, told
 from wye.recipe.schema import Recipe
-from wye.runs.carry_out import HeldError, Observe, RunObserver
+from wye.runs.launch import HeldError, Observe, RunObserver
 from wye.training.records import EpochRecord
 from wye.training.tally import Tally
 
@@ -213,7 +213,7 @@ class _EpochSender(RunObserver):
         """See `wye.training.records.Observer`."""
 
     def epoch(self, record: EpochRecord) -> None:
-        """See `wye.runs.carry_out.RunObserver`."""
+        """See `wye.runs.launch.RunObserver`."""
         if self._own:
             self._channel.send("epoch", epoch=record.epoch, epochs=self._epochs)
 

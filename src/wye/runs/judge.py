@@ -11,8 +11,8 @@ from wye.errors import UsageError
 from wye.evaluation.measure import Judge
 from wye.network.build import Network
 from wye.recipe.schema import Recipe
+from wye.runs.dependencies import SELF
 from wye.runs.model import Model
-from wye.runs.needs import SELF
 
 
 def judge_of(recipe: Recipe, network: Network, data: Prepared, other: Model | None) -> Judge | None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from wye.data.batches import Batch
 from wye.data.parts import Part
-from wye.errors import ElsewhereError, MachineError, WyeError, told
+from wye.errors import ElsewhereError, MachineError, UsageError, WyeError, told
 from wye.machine import here, processor
 
 T = TypeVar("T")
@@ -188,3 +188,47 @@ def _noticing_loss(what: str = LOST) -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise (MachineError if here().leads else ElsewhereError)(what) from error
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; `auto` is the best there is.
+
+    Under torchrun each process has a CUDA device of its own, in the order of their numbers.
+
+    Raises:
+        UsageError: there is no such device here, or not one for each process.
+    """
+    if here().ranks > 1:
+        return _device_of_process(name)
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"--device {name!r}: it should be auto, cpu, cuda, cuda:1 or mps")
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": torch.mps.device_count()}
+    if (device.index or 0) >= counts[device.type]:
+        raise UsageError(f"--device {name}: this machine has {counts[device.type]} of them")
+    return torch.device(device.type) if device.type == "cpu" else device
+
+
+def _device_of_process(name: str) -> torch.device:
+    place, devices = here(), torch.cuda.device_count()
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"--device {name}: under torchrun each process has a device of its own; it should be"
+            " auto, cpu or cuda"
+        )
+    if name == "cpu" or (name == "auto" and not devices):
+        return torch.device("cpu")
+    if place.local_ranks > devices:
+        raise UsageError(
+            f"torchrun started {place.local_ranks} processes here, and this machine has {devices}"
+            f" CUDA devices; --device cpu trains without, --nproc-per-node {max(devices, 1)} on"
+            " those there are"
+        )
+    return torch.device("cuda", place.local_rank)

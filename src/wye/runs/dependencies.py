@@ -1,4 +1,4 @@
-"""Runs that a run builds on: found where they were carried out, else carried out first."""
+"""Runs that a run depends on: found where they are, else launched first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,12 @@ SUBSET = ("per_class", "limit", "imbalance")
 """Settings of `data` that the run which is needed takes over: which images there are, and, for
 weights that are taken over, which of them are trained on."""
 
-CarryOut = Callable[[Recipe, RunFolder], Run]
+LaunchOther = Callable[[Recipe, RunFolder], Run]
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a run needs of others.
+class Dependencies:
+    """The runs that a run depends on.
 
     Attributes:
         start: the run whose weights it begins with.
@@ -50,8 +50,8 @@ class Needs:
     judge: Model | None = None
 
 
-def needed_recipes(recipe: Recipe, changed: Mapping[str, Any]) -> list[Recipe]:
-    """The recipes that must be carried out before this one can be; not the run folders it names.
+def recipes_before(recipe: Recipe, changed: Mapping[str, Any]) -> list[Recipe]:
+    """The recipes that must be run before this one can be; not the run folders it names.
 
     Args:
         recipe: of the run that needs something.
@@ -69,28 +69,32 @@ def needed_recipes(recipe: Recipe, changed: Mapping[str, Any]) -> list[Recipe]:
     return [_needed(name, recipe, settings, changed) for name, settings in asked if name in rows]
 
 
-def needs(
-    recipe: Recipe,
-    carry_out: CarryOut,
-    cut: bool,
-    root: Path = RUNS,
-    changed: Mapping[str, Any] | None = None,
-) -> Needs:
-    """Find what a recipe needs, carrying out what isn't there yet.
+@dataclass(frozen=True)
+class Others:
+    """How other runs are had that a run depends on.
 
-    Args:
-        recipe: of the run that needs something.
-        carry_out: carries out a recipe in a folder, or goes on with it there.
+    Attributes:
+        launch: runs a recipe in a folder, or goes on with it there.
         cut: whether training is cut short by a number of steps, and that of the others too.
-        root: the folder of runs where what is needed is looked for.
-        changed: nested settings that were changed in this recipe and shall be in what it needs.
+        root: the folder of runs where they are looked for.
+        changed: nested settings that were changed in the recipe and shall be in theirs.
+    """
+
+    launch: LaunchOther
+    cut: bool
+    root: Path = RUNS
+    changed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def dependencies(recipe: Recipe, others: Others) -> Dependencies:
+    """Find the runs that a recipe depends on, launching those that aren't there yet.
 
     Raises:
-        WyeError: another run cannot be carried out; the message says what it is needed for.
+        WyeError: another run cannot be had; the message says what it is needed for.
     """
 
     def run(setting: str, name: str, settings: tuple[str, ...]) -> Run:
-        return _run(setting, name, recipe, settings, changed or {}, carry_out, cut, root)
+        return _run(setting, name, recipe, settings, others)
 
     start = judge = None
     if recipe.transfer is not None:
@@ -105,19 +109,10 @@ def needs(
                 f"{error}\n{name} is the judge of {recipe.row}; evaluation.judge=wye/quick, say,"
                 " takes another, evaluation.judge=none does without"
             ) from None
-    return Needs(start, judge)
+    return Dependencies(start, judge)
 
 
-def _run(
-    setting: str,
-    name: str,
-    recipe: Recipe,
-    settings: tuple[str, ...],
-    changed: Mapping[str, Any],
-    carry_out: CarryOut,
-    cut: bool,
-    root: Path,
-) -> Run:
+def _run(setting: str, name: str, recipe: Recipe, settings: tuple[str, ...], others: Others) -> Run:
     """The run of the row, or in the folder, that `setting` names."""
     if name not in row_names():
         if (Path(name) / "recipe.yaml").is_file():
@@ -126,13 +121,13 @@ def _run(
             f"{setting}={shown(name)} is neither a run folder nor a row;"
             f" {suggest(name, row_names())} (`wye list` shows every row)"
         )
-    wanted = _needed(name, recipe, settings, changed)
-    place = place_of(wanted, root)
-    if (found := _finished(place, cut)) is not None:
+    wanted = _needed(name, recipe, settings, others.changed)
+    place = place_of(wanted, others.root)
+    if (found := _finished(place, others.cut)) is not None:
         logger.info("%s: taking the run in %s", name, place)
         return found
     logger.info("%s needs %s, which is trained first, in %s", recipe.row, name, place)
-    return carry_out(wanted, RunFolder(place))
+    return others.launch(wanted, RunFolder(place))
 
 
 def _needed(

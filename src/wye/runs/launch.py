@@ -1,4 +1,4 @@
-"""Carrying out a run: training and evaluation, with everything kept in its folder."""
+"""The launch of a run: training and evaluation, with everything kept in its folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,15 +16,15 @@ from filelock import FileLock, Timeout
 
 from wye.errors import TrainingError, UsageError
 from wye.recipe.schema import Recipe
+from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
-from wye.runs.folder import RUNS, Run, RunFolder
-from wye.runs.needs import needs, same, take_over
+from wye.runs.folder import RUNS, Run, RunFolder, default_folder
 from wye.runs.results import evaluate
 from wye.runs.setup import set_up
 from wye.runs.together import Work, agree
 from wye.training.loop import Trainer
 from wye.training.precision import channels_last, choose_precision
-from wye.training.ranks import ALONE, Ranks
+from wye.training.ranks import ALONE, Ranks, choose_device
 from wye.training.records import EpochRecord, Observer
 
 logger = logging.getLogger("wye")
@@ -44,73 +45,90 @@ Observe = Callable[[Recipe], contextlib.AbstractContextManager[RunObserver]]
 """Makes the observer of a run, which is entered while it trains."""
 
 
-def carry_out(
-    recipe: Recipe,
-    folder: RunFolder,
-    *,
-    device: torch.device,
-    resume: bool = False,
-    max_steps: int | None = None,
-    observe: Observe | None = None,
-    command: str = "",
-    root: Path = RUNS,
-    changed: Mapping[str, Any] | None = None,
-    ranks: Ranks = ALONE,
-) -> Run:
-    """Train and evaluate by a recipe, and keep everything in `folder`.
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """What to run and how; it travels whole from the command line, or Python, to the loop.
 
-    What the recipe needs of other rows' runs (`transfer`, `evaluation.judge`) is carried out first
-    where it isn't there.
-
-    Args:
+    Attributes:
         recipe: what to do.
-        folder: where; must not hold a run unless `resume`.
-        device: where to compute.
+        out: the run folder; that of the recipe under `root` if not given.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         resume: go on with the run in the folder; a finished one is left as it is, and so is one
-            that `max_steps` would not take further.
+            that `max_steps` would not take further. Without, the folder must not hold a run.
         max_steps: end training after this many optimiser steps.
         observe: makes what is told of epochs and steps.
         command: how a person would repeat it, for the record.
-        root: the folder of runs where what the recipe needs is looked for, and put.
-        changed: nested settings that were changed in the recipe and shall be in what it needs too;
-            not given, other rows are taken as they stand in their study.
+        root: the folder of runs where other runs that it depends on are looked for, and put.
+        changed: nested settings that were changed in the recipe and shall be in the recipes that it
+            depends on too; not given, other rows are taken as they stand in their study.
+
+    Raises:
+        UsageError: `max_steps` is below 1.
+    """
+
+    recipe: Recipe
+    out: Path | None = None
+    device: str = "auto"
+    resume: bool = False
+    max_steps: int | None = None
+    observe: Observe | None = None
+    command: str = ""
+    root: Path = RUNS
+    changed: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_steps is not None and self.max_steps < 1:
+            raise UsageError(f"max_steps={self.max_steps}: it should be at least 1")
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run folder."""
+        return RunFolder(self.out or default_folder(self.recipe, self.root))
+
+    def of_dependency(self, recipe: Recipe, folder: RunFolder) -> Launch:
+        """How a run that this one depends on is launched."""
+        command = f"{self.command} (needs {recipe.row})" if self.command else ""
+        return replace(self, recipe=recipe, out=folder.path, resume=True, command=command)
+
+    def finished(self) -> Run | None:
+        """The run in the folder if there is nothing left to do; see `finished_run`."""
+        return finished_run(self.recipe, self.folder, self.resume, self.max_steps)
+
+
+def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
+    """Train and evaluate, and keep everything in the run folder.
+
+    Runs that this one depends on (`transfer`, `evaluation.judge`) are launched first where they
+    aren't there.
+
+    Args:
         ranks: the processes that train together, of which this is number 0; the others `follow`.
 
     Raises:
         HeldError: another process has the folder.
-        WyeError: the recipe cannot be carried out, or the folder holds a run that is not this one.
+        WyeError: the recipe cannot be run, or the folder holds a run that is not this one.
         OSError: the folder cannot be written.
 
     A run that ends in an error before its first epoch is done leaves nothing behind.
     """
-    if max_steps is not None and max_steps < 1:
-        raise UsageError(f"max_steps={max_steps}: it should be at least 1")
-    if (finished := finished_run(recipe, folder, resume, max_steps)) is not None:
+    recipe, folder, device = of.recipe, of.folder, choose_device(of.device)
+    if (finished := of.finished()) is not None:
         logger.info("%s is finished; nothing to do", folder.path)
         return finished
-
-    def others(recipe: Recipe, folder: RunFolder) -> Run:
-        return carry_out(
-            recipe,
-            folder,
-            device=device,
-            resume=True,
-            max_steps=max_steps,
-            observe=observe,
-            command=f"{command} (needs {recipe.row})" if command else "",
-            root=root,
-            changed=changed,
-            ranks=ranks,
-        )
-
+    others = Others(
+        launch=lambda recipe, folder: launch(of.of_dependency(recipe, folder), ranks),
+        cut=of.max_steps is not None,
+        root=of.root,
+        changed=of.changed or {},
+    )
     with claimed(folder):
         # Another process may have begun, or finished, while this one came to hold the folder.
-        if (finished := finished_run(recipe, folder, resume, max_steps)) is not None:
+        if (finished := of.finished()) is not None:
             return finished
         folder.journal.note("claimed")
         if folder.holds_run:
             recipe = _same_recipe(recipe, Run(folder.path).recipe, folder)
-        needed = needs(recipe, others, max_steps is not None, root, changed)
+        needed = dependencies(recipe, others)
         clock = time.perf_counter()
         setup = set_up(recipe)
         if needed.start is not None and recipe.transfer is not None:
@@ -124,17 +142,17 @@ def carry_out(
         if not folder.holds_run:
             folder.write_recipe(recipe)
         if not (folder.path / "environment.json").exists():
-            folder.write_json("environment.json", environment(device, precision, command, ranks))
+            folder.write_json("environment.json", environment(device, precision, of.command, ranks))
         (folder.path / "result.json").unlink(missing_ok=True)
-        ranks.tell(Work(recipe, precision, max_steps))
-        with observe(recipe) if observe else contextlib.nullcontext() as observer:
+        ranks.tell(Work(recipe, precision, of.max_steps))
+        with of.observe(recipe) if of.observe else contextlib.nullcontext() as observer:
             trainer = Trainer(
                 recipe,
                 network,
                 data,
                 setup.streams,
                 precision,
-                max_steps,
+                of.max_steps,
                 observer,
                 features=setup.features,
                 ranks=ranks,

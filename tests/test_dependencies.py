@@ -13,11 +13,10 @@ from wye.errors import UsageError
 from wye.recipe import resolve
 from wye.recipe.overrides import validated
 from wye.recipe.schema import Recipe
-from wye.runs.carry_out import carry_out
 from wye.runs.folder import Run, RunFolder
+from wye.runs.launch import Launch, launch
 from wye.runs.model import Model
 
-CPU = torch.device("cpu")
 ENCODER = "C'(4) > BN > C(6) > D(0.2)"
 SOURCE: dict[str, Any] = {
     "row": "joint/v1",  # a name that is a row's, so that others may need it
@@ -32,8 +31,8 @@ SOURCE: dict[str, Any] = {
 def rows(monkeypatch: pytest.MonkeyPatch, in_empty_folder: Path) -> None:
     """Tiny images under the name of CIFAR-10, and one row, of SOURCE, that others need."""
     monkeypatch.setattr("wye.runs.setup.load", lambda *_, **__: tiny_set())
-    monkeypatch.setattr("wye.runs.needs.row_names", lambda: ["joint/v1"])
-    monkeypatch.setattr("wye.runs.needs.recipe_from_row", lambda *_: validated(SOURCE))
+    monkeypatch.setattr("wye.runs.dependencies.row_names", lambda: ["joint/v1"])
+    monkeypatch.setattr("wye.runs.dependencies.recipe_from_row", lambda *_: validated(SOURCE))
 
 
 def recipe(**settings: Any) -> Recipe:
@@ -48,7 +47,7 @@ def recipe(**settings: Any) -> Recipe:
 
 
 def run(wanted: Recipe, place: str = "run", **options: Any) -> Run:
-    return carry_out(wanted, RunFolder(Path(place)), device=CPU, **options)
+    return launch(Launch(recipe=wanted, out=Path(place), device="cpu", **options))
 
 
 def weights(done: Run) -> dict[str, torch.Tensor]:
