@@ -12,6 +12,7 @@ import torch
 from wye.evidence.claims import Claim
 from wye.evidence.findings import Finding
 from wye.evidence.verdict import Verdict
+from wye.metrics import figures as metrics_of
 from wye.recipe import recipe_from_row
 from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe
@@ -35,6 +36,14 @@ class FakeRun:
 
     def examples(self) -> Examples | None:
         return self.kept
+
+    @property
+    def complete(self) -> bool:
+        return self.result is not None and self.result["status"] == "complete"
+
+    @property
+    def figures(self) -> dict[str, float]:
+        return metrics_of(self.result or {})
 
 
 def figures(accuracy: float | None, psnr: float | None) -> dict[str, Any]:

@@ -84,8 +84,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def show(browser: Any, address: str, width: int = 1280) -> None:
     """Open the page on a screen of that width."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
     screen(browser, width)
     browser.get(address)
+    # On a busy machine the driver may answer before the page has taken the place of the last one.
+    there = "return document.readyState === 'complete' && location.href.startsWith(arguments[0])"
+    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(there, address))
 
 
 def screen(browser: Any, width: int) -> None:
@@ -131,8 +136,11 @@ def test_ordinary_summary_fits_a_desk(browser: Any, tmp_path: Path) -> None:
 
 
 def test_link_into_a_fold_opens_it(browser: Any, address: str) -> None:
+    from selenium.webdriver.support.wait import WebDriverWait
+
     show(browser, f"{address}/when.html#row-when-joint-50-blur-even-short")
     opened = "return [...document.querySelectorAll('details.fold[open] h2')].map(e => e.innerText)"
+    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(opened))
     assert browser.execute_script(opened) == ["when/joint-50-blur-even"]
 
 

@@ -27,7 +27,7 @@ def report(
 
     Figures as published, as measured and how they differ, galleries, confusion matrices.
     """
-    from wye.evidence.collect import CompleteRun, by_row
+    from wye.evidence.collect import by_row
     from wye.evidence.findings import findings
     from wye.recipe.resolve import PROTOCOLS
     from wye.report import write_report
@@ -35,11 +35,7 @@ def report(
 
     roots = runs or [Path("runs")]
     found = [run for root in roots for run in find_runs(root) if _sound(run)]
-    collected = by_row(
-        CompleteRun(run.path, run.recipe, run.result)
-        for run in found
-        if run.result and run.result["status"] == "complete"
-    )
+    collected = by_row(run for run in found if run.complete)
     claims = {protocol: findings(collected, protocol) for protocol in PROTOCOLS}
     print(write_report(found, out, claims))
 

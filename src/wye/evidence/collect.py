@@ -1,88 +1,21 @@
-"""The runs that are here: complete ones, put to the rows and protocols that they are runs of."""
+"""Complete runs, put to the rows and protocols that they are runs of."""
 
 from __future__ import annotations
 
-import json
-import logging
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from wye.errors import UsageError
-from wye.metrics import figures
 from wye.recipe import Recipe, recipe_from_row
-from wye.recipe.overrides import validated
 from wye.recipe.resolve import protocols
 from wye.recipe.schema import SETTINGS
+from wye.runs.folder import Run, complete_runs
 from wye.studies import row_names
-from wye.studies.load import yaml_loader
 
-_SEED = re.compile(r"^seed: (\d+)$", re.MULTILINE)
-
-logger = logging.getLogger("wye")
-
-
-@dataclass(frozen=True)
-class CompleteRun:
-    """A run that was carried out to its end.
-
-    `wye.runs.Run` says more of a folder and needs torch, which `wye list` has no time for.
-    """
-
-    path: Path
-    recipe: Recipe
-    result: dict[str, Any]
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """Its metrics of one number, by name."""
-        return figures(self.result)
-
-
-Repeats = dict[int, CompleteRun]
+Repeats = dict[int, Run]
 """Runs of one recipe by their seed."""
 Runs = dict[tuple[str, str], Repeats]
 """Row and protocol to the runs that are repeats of it."""
-
-
-def complete_runs(root: Path) -> Iterator[CompleteRun]:
-    """The complete runs at or under a folder, in the order of their paths.
-
-    A damaged folder is left out with a warning; one whose settings are no recipe any more, or that
-    was ended by a number of steps, without.
-    """
-    known: dict[str, Recipe] = {}
-    for path in sorted(root.glob("**/result.json")):
-        try:
-            result = json.loads(path.read_text())
-            figures(result)
-            if result["status"] != "complete":
-                continue
-            recipe = _recipe((path.parent / "recipe.yaml").read_text(), known)
-            yield CompleteRun(path.parent, recipe, result)
-        except UsageError:
-            continue
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
-            logger.warning("%s is damaged; it is left out", path.parent)
-
-
-def _recipe(text: str, known: dict[str, Recipe]) -> Recipe:
-    """The recipe of a file's text; texts that differ in the seed alone are read once.
-
-    Reading takes a millisecond, and there are hundreds of runs.
-    """
-    seeds = _SEED.findall(text)
-    if len(seeds) != 1:
-        return validated(yaml.load(text, Loader=yaml_loader()))
-    common = _SEED.sub("seed: 0", text)
-    if common not in known:
-        known[common] = validated(yaml.load(common, Loader=yaml_loader()))
-    return known[common].model_copy(update={"seed": int(seeds[0])})
 
 
 def runs_by_row(root: Path) -> Runs:
@@ -90,7 +23,7 @@ def runs_by_row(root: Path) -> Runs:
     return by_row(complete_runs(root))
 
 
-def by_row(runs: Iterable[CompleteRun]) -> Runs:
+def by_row(runs: Iterable[Run]) -> Runs:
     """Complete runs by row and protocol, one a seed.
 
     Whether a run is one of a row under a protocol is told by its settings, never by a label: a run

@@ -164,7 +164,7 @@ def _unlike(first: System, second: System, seeds: list[int]) -> Iterator[str]:
         if a != b:
             yield f"they were measured differently: evaluation.{name} is {shown(a)} and {shown(b)}"
     for seed in seeds:
-        steps = [system.runs[seed].result.get("steps") for system in (first, second)]
+        steps = [(system.runs[seed].result or {}).get("steps") for system in (first, second)]
         if None in steps and not _as_long(one, other):
             yield "the numbers of updates may differ: a run of an earlier version doesn't tell"
             break

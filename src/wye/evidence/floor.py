@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from wye.evidence.collect import CompleteRun
 from wye.metrics import metric
+from wye.runs.folder import Run
 
 USUAL = 1 / 3
 """Usual standard deviation over seeds, low rather than high, as a fraction of the binomial one."""
@@ -53,7 +53,7 @@ class Floor:
         return max(math.sqrt(moderated), self.rounding)
 
 
-def floor_of(name: str, *systems: Iterable[CompleteRun]) -> Floor | None:
+def floor_of(name: str, *systems: Iterable[Run]) -> Floor | None:
     """The floor for the values of one system, or for the differences of two.
 
     Args:
@@ -67,7 +67,7 @@ def floor_of(name: str, *systems: Iterable[CompleteRun]) -> Floor | None:
         return Floor()
     binomial = rounding = 0.0
     for runs in systems:
-        each = [(run.figures[name], images_behind(name, run.result)) for run in runs]
+        each = [(run.figures[name], images_behind(name, run.result or {})) for run in runs]
         known = [(value, images) for value, images in each if images is not None]
         if len(known) < len(each):
             return None

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wye.errors import UsageError
-from wye.evidence.collect import Repeats, Runs, complete_runs, protocols_of, repeats, runs_by_row
+from wye.evidence.collect import Repeats, Runs, protocols_of, repeats, runs_by_row
 from wye.recipe import Recipe
 from wye.recipe.resolve import PROTOCOLS
 from wye.registry import suggest
+from wye.runs.folder import complete_runs
 from wye.studies import row_names
 from wye.wording import shown
 

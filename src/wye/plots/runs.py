@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from wye.errors import UsageError
 from wye.evidence import gains
-from wye.evidence.collect import CompleteRun, by_row
+from wye.evidence.collect import by_row
 from wye.plots.confusion import confusion_figure
 from wye.plots.curves import curves_figure, terms_of
 from wye.plots.gains import gains_figure, span
 from wye.plots.gallery import compared, gallery_figure
 from wye.plots.output import check_format, save
 from wye.recipe.resolve import PROTOCOLS
-from wye.recipe.schema import Recipe
-from wye.runs.folder import Examples
+from wye.runs.folder import Examples, Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,20 +36,6 @@ _LACKS: dict[Kind, str] = {
 }
 
 
-class Plottable(Protocol):
-    """What plots read of a run."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def recipe(self) -> Recipe: ...
-    @property
-    def result(self) -> Mapping[str, Any] | None: ...
-    @property
-    def metrics(self) -> Sequence[Mapping[str, Any]]: ...
-    def examples(self) -> Examples | None: ...
-
-
 @dataclass(frozen=True)
 class _Plot:
     """One that can be drawn: its kind, its name among several, its own folder, how it is drawn."""
@@ -61,7 +46,7 @@ class _Plot:
     draw: Callable[[], Figure]
 
 
-def draw_run(run: Plottable) -> list[Path]:
+def draw_run(run: Run) -> list[Path]:
     """Draw what a run has the data for into its `figures/`: curves, confusion matrix, gallery.
 
     Returns:
@@ -75,7 +60,7 @@ def draw_run(run: Plottable) -> list[Path]:
 
 
 def draw_runs(
-    runs: Sequence[Plottable], what: Kind | Literal["all"] = "all", out: Path | None = None
+    runs: Sequence[Run], what: Kind | Literal["all"] = "all", out: Path | None = None
 ) -> list[Path]:
     """Draw plots of one run, or of several: their curves in one, told apart by colour.
 
@@ -113,7 +98,7 @@ def draw_runs(
     return [out]
 
 
-def _plots(runs: Sequence[Plottable]) -> list[_Plot]:
+def _plots(runs: Sequence[Run]) -> list[_Plot]:
     if len(runs) == 1:
         return _of_one(runs[0])
     labels = _labels(runs)
@@ -131,7 +116,7 @@ def _plots(runs: Sequence[Plottable]) -> list[_Plot]:
     return [*found, *_gains(runs)]
 
 
-def _of_one(run: Plottable, prefix: str = "") -> list[_Plot]:
+def _of_one(run: Run, prefix: str = "") -> list[_Plot]:
     """What one run has the data for."""
     folder = run.path / "figures"
     found: list[_Plot] = []
@@ -156,13 +141,9 @@ def _gallery(examples: Examples) -> Figure:
     return gallery_figure(rows, examples.names)
 
 
-def _gains(runs: Sequence[Plottable]) -> list[_Plot]:
+def _gains(runs: Sequence[Run]) -> list[_Plot]:
     """A plot for each protocol that has a comparison."""
-    complete = by_row(
-        CompleteRun(run.path, run.recipe, dict(run.result))
-        for run in runs
-        if run.result and run.result.get("status") == "complete"
-    )
+    complete = by_row(run for run in runs if run.complete)
     found = []
     for protocol in PROTOCOLS:
         measured = gains.conditions(gains.accuracies(complete, protocol))
@@ -182,7 +163,7 @@ def gain_figure(held: Sequence[gains.Condition]) -> Figure:
     return gains_figure({of.title: of.gains for of in held}, arms, labels, span(every))
 
 
-def _labels(runs: Sequence[Plottable]) -> list[str]:
+def _labels(runs: Sequence[Run]) -> list[str]:
     """Row and seed of each run, or its path where that does not tell them apart."""
     labels = [f"{run.recipe.row}, seed {run.recipe.seed}" for run in runs]
     return [

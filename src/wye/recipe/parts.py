@@ -21,6 +21,10 @@ from wye.recipe.settings import (
     Share,
 )
 
+LAST, BEST = "last", "best"
+EPOCHS = (LAST, BEST)
+"""The epochs of a run whose weights are kept."""
+
 
 def _no_truth(value: Any) -> Any:
     # Literal takes true for 1, which it equals.

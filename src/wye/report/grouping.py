@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from wye.evidence.collect import protocol_of
 from wye.recipe import Recipe, recipe_from_row
-from wye.report.rows import CHANGED, OWN, PAPER, SHORT, TRUNCATED, Row, RunLike, flat
+from wye.report.rows import CHANGED, OWN, PAPER, SHORT, TRUNCATED, Row, flat
+from wye.runs.folder import Run
 from wye.studies import row_names, studies
 
 _STANDINGS = (PAPER, SHORT, CHANGED, OWN)
@@ -17,9 +18,9 @@ _MOST_SETTINGS = 4
 """More settings than these aren't shown beside a row's name."""
 
 
-def group(runs: Sequence[RunLike]) -> list[Row]:
+def group(runs: Sequence[Run]) -> list[Row]:
     """Runs of the same recipe put together; rows in the order of studies, protocols and sources."""
-    by_recipe: dict[str, list[RunLike]] = {}
+    by_recipe: dict[str, list[Run]] = {}
     standings: dict[str, str] = {}
     for run in runs:
         standing = _standing(run.recipe)
@@ -28,7 +29,7 @@ def group(runs: Sequence[RunLike]) -> list[Row]:
         standings[identity] = standing
     rows: list[Row] = []
     for identity, members in by_recipe.items():
-        first: dict[int, RunLike] = {}
+        first: dict[int, Run] = {}
         for run in sorted(members, key=lambda run: (run.recipe.seed, run.result is None)):
             first.setdefault(run.recipe.seed, run)
         seeds = [run.recipe.seed for run in members]
@@ -53,7 +54,7 @@ def _standing(recipe: Recipe) -> str:
     return protocol_of(recipe) or CHANGED
 
 
-def _identity(run: RunLike, standing: str) -> str:
+def _identity(run: Run, standing: str) -> str:
     """What was set but for the seed: runs that agree in it are repetitions of each other.
 
     Runs of a study's row agree whatever their precision, as in all that is said of the row.

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from wye.report.rows import RunLike, is_number
+from wye.report.rows import is_number
+from wye.runs.folder import Run
 
 _MOST_VALUES = 4
 
 
-def where(runs: Iterable[RunLike]) -> list[tuple[str, list[str]]]:
+def where(runs: Iterable[Run]) -> list[tuple[str, list[str]]]:
     """When and on what the runs were made: each fact with its distinct values."""
     found = [run.environment for run in runs]
 

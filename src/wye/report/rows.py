@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Protocol, TypeGuard, cast
+from typing import Any, TypeGuard
 
 from wye.evidence.splits import summary
 from wye.metrics import Spread, figures, ordered, spread
 from wye.recipe import recipe_from_row
 from wye.recipe.decoder import caveat
 from wye.recipe.schema import SETTINGS, Recipe
-from wye.runs.folder import Examples, Run
+from wye.runs.folder import Run
 
 TRUNCATED = "truncated"
 """Status of a run that a limit on its steps ended: a trial, not a measurement."""
@@ -28,22 +27,6 @@ OWN = "own"
 """Standing of runs that are of no study's row."""
 TRAINING = {"train_loss", "train_seconds"}
 """Figures of training, which are metrics only where a study published them."""
-
-
-class RunLike(Protocol):
-    """What the report reads of a run folder."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def recipe(self) -> Recipe: ...
-    @property
-    def result(self) -> Mapping[str, Any] | None: ...
-    @property
-    def metrics(self) -> Sequence[Mapping[str, Any]]: ...
-    @property
-    def environment(self) -> Mapping[str, Any]: ...
-    def examples(self) -> Examples | None: ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +41,7 @@ class Row:
         apart: the settings in which it differs from rows that would else be named alike.
     """
 
-    runs: tuple[RunLike, ...]
+    runs: tuple[Run, ...]
     standing: str
     anchor: str = ""
     repeated: tuple[int, ...] = ()
@@ -69,12 +52,12 @@ class Row:
         return self.lead.recipe
 
     @property
-    def finished(self) -> list[RunLike]:
+    def finished(self) -> list[Run]:
         """Runs that have a result."""
         return [run for run in self.runs if run.result is not None]
 
     @property
-    def lead(self) -> RunLike:
+    def lead(self) -> Run:
         """The run whose pictures are shown: the lowest seed that has a result, else the lowest."""
         return (self.finished or list(self.runs))[0]
 
@@ -164,7 +147,7 @@ class Row:
         if self.recipe.evaluation.splits == 1 or len(self.finished) < 2:
             return {}
         shown = {"accuracy", *self.published}
-        found = summary(cast("list[Run]", self.finished))  # it reads what a RunLike has
+        found = summary(self.finished)
         return {name: of["best"] for name, of in found.items() if name in shown}
 
     def optimistic(self) -> Spread | None:
@@ -189,13 +172,13 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def section(run: RunLike, name: str) -> Mapping[str, Any]:
+def section(run: Run, name: str) -> Mapping[str, Any]:
     """A mapping inside a run's result, empty where it is absent."""
     found = (run.result or {}).get(name)
     return found if isinstance(found, Mapping) else {}
 
 
-def command_words(run: RunLike) -> list[str]:
+def command_words(run: Run) -> list[str]:
     """The words of the command that made `run`; none if it wasn't written down.
 
     Nor are those of a command for another run, which needed this one.
@@ -211,7 +194,7 @@ def command_words(run: RunLike) -> list[str]:
         return command.split()
 
 
-def overrides(run: RunLike) -> list[str]:
+def overrides(run: Run) -> list[str]:
     """The `key=value` words of the run's command, except the seed."""
     found = [w for w in command_words(run) if re.match(r"[a-z_]+(\.[a-z_]+)*=", w)]
     return [word for word in found if not word.startswith("seed=")]

@@ -16,7 +16,8 @@ from wye.files import save_bytes
 from wye.plots.style import dark_colours
 from wye.report import claims_page, pages, when_page
 from wye.report.grouping import group
-from wye.report.rows import Row, RunLike
+from wye.report.rows import Row
+from wye.runs.folder import Run
 from wye.studies import studies
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _GENERATOR = b'<meta name="generator" content="wye report">'
 
 
 def write_report(
-    runs: Sequence[RunLike], out: Path, findings: Mapping[str, Sequence[Finding]] | None = None
+    runs: Sequence[Run], out: Path, findings: Mapping[str, Sequence[Finding]] | None = None
 ) -> Path:
     """Write `out/index.html` and the pages it leads to: what was published, what was measured.
 
@@ -60,7 +61,7 @@ def write_report(
 
 
 def render(
-    runs: Sequence[RunLike], findings: Mapping[str, Sequence[Finding]] | None = None
+    runs: Sequence[Run], findings: Mapping[str, Sequence[Finding]] | None = None
 ) -> dict[str, str]:
     """File name to HTML of every page."""
     rows = group(runs)

@@ -18,7 +18,8 @@ from wye.plots.output import inline_svg
 from wye.plots.style import available
 from wye.recipe.schema import SETTINGS
 from wye.report.gallery import columns
-from wye.report.rows import CHANGED, SHORT, Row, RunLike, command_words, is_number, section
+from wye.report.rows import CHANGED, SHORT, Row, command_words, is_number, section
+from wye.runs.folder import Run
 
 MOST_CLASSES = COUNTED
 """More classes than this make no readable matrix; the commonest confusions are listed instead."""
@@ -89,7 +90,7 @@ def panel(term: str, histories: Sequence[History]) -> str:
     return inline_svg(curves_figure(seeds, [term], legend=False, by_run=False))
 
 
-def gallery_of(run: RunLike) -> tuple[dict[str, Any], list[str]]:
+def gallery_of(run: Run) -> tuple[dict[str, Any], list[str]]:
     """The rows of a run's gallery and what its images are called; empty where it has none."""
     try:
         found = run.examples()
@@ -191,7 +192,7 @@ def remarks(row: Row) -> list[str]:
     return found
 
 
-def command(run: RunLike) -> str:
+def command(run: Run) -> str:
     """The command that makes `run` again."""
     words = command_words(run)
     if not words:

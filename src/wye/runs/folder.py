@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import safetensors.torch
-import torch
 import yaml
-from safetensors import SafetensorError
-from torch import Tensor
+from yaml import YAMLError
 
-from wye.errors import MachineError, UsageError
+from wye.errors import MachineError, UsageError, WyeError
 from wye.files import PARTIAL, write_atomically
+from wye.metrics import figures
 from wye.recipe.overrides import validated
+from wye.recipe.parts import BEST, EPOCHS, LAST
 from wye.recipe.schema import Recipe
 from wye.registry import suggest
 from wye.runs.journal import Journal
 from wye.studies.load import yaml_loader
-from wye.training.checkpoint import BEST, EPOCHS, LAST
+
+if TYPE_CHECKING:
+    # Imported where weights are asked for: what runs measured is listed without torch.
+    import torch
+    from torch import Tensor
+
+logger = logging.getLogger("wye")
 
 RUNS = Path("runs")
 
@@ -117,6 +124,8 @@ class RunFolder:
 
     def write_weights(self, name: str, state: Mapping[str, Tensor]) -> None:
         """Write a state dict as safetensors."""
+        import safetensors.torch
+
         tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
         write_atomically(self.path / name, safetensors.torch.save(tensors))
 
@@ -136,6 +145,8 @@ class RunFolder:
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
         """Write `last.ckpt`."""
+        import torch
+
         # Through memory, because torch turns a full disk into a RuntimeError without its reason.
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -147,6 +158,8 @@ class RunFolder:
         Raises:
             MachineError: the file is damaged.
         """
+        import torch
+
         path = self.path / "last.ckpt"
         if not path.exists():
             return None
@@ -188,6 +201,16 @@ class Run:
     def result(self) -> dict[str, Any] | None:
         """`result.json`, None while the run is unfinished."""
         return self._object("result.json", "status", "test", "seconds")
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was trained to its end and measured."""
+        return self.result is not None and self.result["status"] == "complete"
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Its metrics of one number, by name; none while it is unfinished."""
+        return figures(self.result or {})
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -240,6 +263,8 @@ class Run:
             return self._tensors("best.safetensors")
         if which is None or self.recipe.evaluation.selection == LAST:
             return self._tensors("model.safetensors")
+        import torch
+
         state = self.folder.read_checkpoint(torch.device("cpu"))
         if state is None:
             raise UsageError(f"{self.path} has no last.ckpt")
@@ -273,6 +298,9 @@ class Run:
             raise MachineError(f"{self.path / 'examples.safetensors'} is damaged") from None
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
+        import safetensors.torch
+        from safetensors import SafetensorError
+
         path = self.path / name
         if not path.exists():
             raise UsageError(f"{self.path} has no {name}")
@@ -296,6 +324,43 @@ class Run:
         except (ValueError, yaml.YAMLError, RecursionError) as error:
             reason = " ".join(str(error).split())[:80]
             raise MachineError(f"{path} is damaged: {reason}") from None
+
+
+SEED = re.compile(r"^seed: (\d+)$", re.MULTILINE)
+
+
+def complete_runs(root: Path) -> Iterator[Run]:
+    """The complete runs at or under a folder, in the order of their paths.
+
+    A damaged folder is left out with a warning; one whose settings are no recipe any more, or that
+    was ended by a number of steps, without.
+    """
+    known: dict[str, Recipe] = {}
+    for path in sorted(root.glob("**/result.json")):
+        try:
+            text = (path.parent / "recipe.yaml").read_text()
+            run = Run(path.parent)
+            if run.complete and run.figures:
+                vars(run)["recipe"] = _recipe(text, known)
+                yield run
+        except UsageError:
+            continue
+        except (WyeError, OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError):
+            logger.warning("%s is damaged; it is left out", path.parent)
+
+
+def _recipe(text: str, known: dict[str, Recipe]) -> Recipe:
+    """The recipe of a file's text; texts that differ in the seed alone are read once.
+
+    Reading takes a millisecond, and there are hundreds of runs.
+    """
+    seeds = SEED.findall(text)
+    if len(seeds) != 1:
+        return validated(yaml.load(text, Loader=yaml_loader()))
+    common = SEED.sub("seed: 0", text)
+    if common not in known:
+        known[common] = validated(yaml.load(common, Loader=yaml_loader()))
+    return known[common].model_copy(update={"seed": int(seeds[0])})
 
 
 def find_runs(root: Path = RUNS) -> Iterator[Run]:

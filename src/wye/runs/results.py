@@ -10,12 +10,12 @@ from wye.evaluation.views import Views
 from wye.metrics import ordered
 from wye.network.build import Network
 from wye.network.describe import describe
+from wye.recipe.parts import BEST
 from wye.runs.examples import examples
 from wye.runs.folder import Run, RunFolder
 from wye.runs.judge import judge_of
 from wye.runs.model import Model
 from wye.runs.setup import Setup
-from wye.training.checkpoint import BEST
 from wye.training.loop import Trainer
 
 

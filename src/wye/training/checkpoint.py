@@ -9,11 +9,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from wye.metrics import METRICS
+from wye.recipe.parts import BEST
 from wye.recipe.schema import ResolvedPhase
-
-LAST, BEST = "last", "best"
-EPOCHS = (LAST, BEST)
-"""The epochs of a run whose weights are kept."""
 
 
 class Store(Protocol):
