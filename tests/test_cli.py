@@ -82,7 +82,8 @@ def test_list_has_mean_and_spread_over_the_seeds_of_a_row_as_it_stands(wye: Any)
         folder = Path(f"runs/{row}/{seed}-{accuracy}")
         folder.mkdir(parents=True)
         (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-        result = {"status": "complete", "test": {"accuracy": accuracy, "confusion": [[1]]}}
+        test = {"accuracy": accuracy, "confusion": [[1]]}
+        result = {"status": "complete", "test": test, "seconds": {}}
         (folder / "result.json").write_text(json.dumps(result))
 
     leave_run("joint/v1", 0, 0.58)

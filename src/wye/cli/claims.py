@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wye.cli.output import Json, number_of_runs, p_value, print_json, print_table
+from wye.cli.output import Format, Json, number_of_runs, p_value, print_json, print_table, say
 from wye.metrics import metric
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def claims(
     protocol: Annotated[
         str, typer.Option(help="Runs as published (paper), or of fewer epochs (short).")
     ] = "paper",
+    form: Format = "table",
     json: Json = False,
 ) -> None:
     """Claims of the studies, and what the runs here say of each."""
@@ -41,10 +42,10 @@ def claims(
 
     collected = runs_by_row(runs)
     found = findings(collected, protocol, ids)
-    if json:
+    if json or form == "json":
         print_json([one.as_json() for one in found])
     else:
-        _print(found, protocol)
+        _print(found, protocol, form)
     for other in PROTOCOLS:
         if other != protocol:
             _tell_of(other, found, findings(collected, other, ids))
@@ -61,24 +62,28 @@ def _tell_of(other: str, found: Sequence[Finding], there: Sequence[Finding]) -> 
         )
 
 
-def _print(found: Sequence[Finding], protocol: str) -> None:
+def _print(found: Sequence[Finding], protocol: str, form: str) -> None:
     left, right = "left", "right"
     columns = [("claim", left), ("says", left), ("effect", right), ("95 % interval", right)]
     columns += [("n", right), ("p", right), ("corrected", right), ("verdict", left)]
-    print_table(columns, [_line(one) for one in found], title=f"under the protocol {protocol}")
+    print_table(
+        columns, [_line(one) for one in found], title=f"under the protocol {protocol}", form=form
+    )
     counts = Counter(one.verdict for one in found)
-    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    say(form, ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     for note in dict.fromkeys(one.note for one in found if one.note):
-        print(f"{', '.join(one.claim.id for one in found if one.note == note)}: {note}")
+        say(form, f"{', '.join(one.claim.id for one in found if one.note == note)}: {note}")
     if splits := ", ".join(one.claim.id for one in found if one.overlap and one.n > 1):
-        print(
+        say(
+            form,
             f"{splits}: the seeds are overlapping splits; Nadeau and Bengio's correction is"
-            " conservative here, where the test set is fixed"
+            " conservative here, where the test set is fixed",
         )
     if any(one.p_corrected is not None for one in found):
-        print(
+        say(
+            form,
             "corrected: p by Holm's method, for all claims that were tested under this protocol;"
-            " a verdict that doesn't outlast it is marked *"
+            " a verdict that doesn't outlast it is marked *",
         )
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wye.cli.output import Json, figure, number_of_runs, p_value, print_json, print_table
+from wye.cli.output import (
+    Format,
+    Json,
+    figure,
+    number_of_runs,
+    p_value,
+    print_json,
+    print_table,
+    say,
+)
 from wye.metrics import METRICS, metric, number
 
 if TYPE_CHECKING:
@@ -46,6 +55,7 @@ def compare(
             show_default="0.005 of accuracy and other shares",
         ),
     ] = None,
+    form: Format = "table",
     json: Json = False,
 ) -> None:
     """Compare two systems by runs of the same seeds.
@@ -66,10 +76,10 @@ def compare(
     for warning in found.warnings:
         logging.getLogger("wye").warning("warning: %s", warning)
     sizes = {name: _size(name, only, difference) for name in found.metrics}
-    if json:
+    if json or form == "json":
         print_json(_document(found, sizes))
     else:
-        _print(found, sizes)
+        _print(found, sizes, form)
 
 
 def _size(name: str, only: str | None, difference: float | None) -> float | None:
@@ -125,32 +135,35 @@ def _statistics(pair: Paired, size: float | None) -> dict[str, Any]:
     }
 
 
-def _print(found: Comparison, sizes: dict[str, float | None]) -> None:
+def _print(found: Comparison, sizes: dict[str, float | None], form: str) -> None:
     for letter, system in (("A", found.first), ("B", found.second)):
         under = "".join(f", {protocol}" for protocol in system.protocols)
         out = ", ".join(map(str, found.left_out(system)))
-        print(f"{letter}  {system.name}{under}" + (f"; seeds without a pair: {out}" if out else ""))
+        alone = f"; seeds without a pair: {out}" if out else ""
+        say(form, f"{letter}  {system.name}{under}{alone}")
     seeds = ", ".join(map(str, found.seeds))
     right = "right"
     columns = [("metric", "left"), ("A", right), ("B", right), ("A − B", right)]
     columns += [("95 % t interval", right), ("bootstrap", right), ("p", right), ("d_z", right)]
     lines = [_line(name, pair) for name, pair in found.metrics.items()]
-    print_table(columns, lines, title=f"paired by seed: {seeds}")
+    print_table(columns, lines, title=f"paired by seed: {seeds}", form=form)
     for note in found.notes:
-        print(note)
+        say(form, note)
     first = next((name for name, size in sizes.items() if size is not None), None)
     if first and (runs := _needed(found.metrics[first], sizes[first])) is not None:
         size = figure(first, sizes[first], signed=True).lstrip("+")
-        print(
+        say(
+            form,
             f"a difference of {size} in {first} needs {number_of_runs(runs)}"
-            " (power 0.8 at p < 0.05)"
+            " (power 0.8 at p < 0.05)",
         )
     for seed, test in found.by_seed.items():
-        print(f"McNemar, seed {seed}: {_counts(test)}, exact p {p_value(test.p)}")
+        say(form, f"McNemar, seed {seed}: {_counts(test)}, exact p {p_value(test.p)}")
     if found.together:
-        print(
+        say(
+            form,
             f"McNemar, images as clusters of all seeds: {_counts(found.together)},"
-            f" p {p_value(found.together.p)}"
+            f" p {p_value(found.together.p)}",
         )
 
 

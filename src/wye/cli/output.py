@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +25,10 @@ _LEAST = 8
 """Columns of a terminal that a column of a table is not narrowed below."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+Format = Annotated[
+    Literal["table", "json", "csv", "latex", "markdown"],
+    typer.Option("--format", help="Form of the table; --json is short for json."),
+]
 
 
 def print_json(document: Any) -> None:
@@ -66,17 +72,79 @@ def shown_metrics(figures: Iterable[str]) -> list[str]:
     return ordered(figures)
 
 
-def print_table(
-    columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], title: str | None = None
-) -> None:
-    """A table on standard output; on a terminal that is too narrow its cells are folded.
+Columns = Sequence[tuple[str, str]]
+"""Heading and `left` or `right` of each column."""
 
-    Written here because rich takes a quarter of a second for the 500 lines of `wye list`.
+
+def print_table(
+    columns: Columns,
+    rows: Iterable[Sequence[str]],
+    title: str | None = None,
+    form: str = "table",
+) -> None:
+    """A table on standard output.
 
     Args:
-        columns: heading and `left` or `right` of each.
         rows: the cells.
+        title: of a table for people.
+        form: `table` for people, on a terminal that is too narrow with folded cells; `csv`,
+            `latex` or `markdown` for other programs and papers.
     """
+    cells = [list(row) for row in rows]
+    if form == "table":
+        _print_for_people(columns, cells, title)
+    else:
+        print(FORMS[form](columns, cells), end="")
+
+
+def _csv(columns: Columns, rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([[heading for heading, _ in columns], *rows])
+    return text.getvalue()
+
+
+def _markdown(columns: Columns, rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Iterable[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+    rule = ("---:" if side == "right" else "---" for _, side in columns)
+    return "".join(map(line, [[heading for heading, _ in columns], rule, *rows]))
+
+
+LATEX = str.maketrans(
+    {
+        **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+        **{"−": "$-$", "±": r"$\pm$", "<": "$<$", ">": "$>$"},
+    }
+)
+"""What stands for the letters that mean something to LaTeX, or that not every font of it has."""
+
+
+def _latex(columns: Columns, rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Iterable[str]) -> str:
+        return " & ".join(cell.translate(LATEX) for cell in cells) + " \\\\\n"
+
+    sides = "".join(side[0] for _, side in columns)
+    head, body = line(heading for heading, _ in columns), "".join(map(line, rows))
+    rule = "\\hline\n"
+    return f"\\begin{{tabular}}{{{sides}}}\n{rule}{head}{rule}{body}{rule}\\end{{tabular}}\n"
+
+
+FORMS = {"csv": _csv, "latex": _latex, "markdown": _markdown}
+"""The forms of a table that are not for a terminal."""
+
+
+def say(form: str, text: str) -> None:
+    """A sentence beside a table: to standard error where the table is for another program."""
+    print(text, file=sys.stdout if form == "table" else sys.stderr)
+
+
+def _print_for_people(
+    columns: Columns, rows: Sequence[Sequence[str]], title: str | None = None
+) -> None:
+    """Written here because rich takes a quarter of a second for the 500 lines of `wye list`."""
     from rich.cells import cell_len
 
     lines = [[heading for heading, _ in columns], *map(list, rows)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from wye.cli.output import Json, figure, print_json, print_table, shown_metrics
+from wye.cli.output import Format, Json, figure, print_json, print_table, say, shown_metrics
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
@@ -30,11 +30,14 @@ def add_to(app: typer.Typer) -> None:
     app.command("embed")(embed)
 
 
-def evaluate(run: RunPath, weights: Weights = None, json: Json = False) -> None:
+def evaluate(
+    run: RunPath, weights: Weights = None, form: Format = "table", json: Json = False
+) -> None:
     """Measure a run's network again on its test images.
 
     Precision, recall and F1 of each class too.
     """
+    from wye.recipe.decoder import caveat
     from wye.runs.dependencies import Others, dependencies
     from wye.runs.folder import Run
     from wye.runs.model import Model
@@ -50,13 +53,18 @@ def evaluate(run: RunPath, weights: Weights = None, json: Json = False) -> None:
     precision = str(opened.environment.get("precision", "fp32"))
     figures = measured_part(setup, setup.network, setup.data, "test", precision, judge).figures
     epoch = weights or opened.recipe.evaluation.selection
-    if json:
+    if json or form == "json":
         print_json({"row": opened.recipe.row, "weights": epoch, "test": figures})
         return
-    lines = [(name, figure(name, figures[name])) for name in shown_metrics(figures)]
+    flags = {name: caveat(opened.recipe, name) for name in shown_metrics(figures)}
+    lines = [
+        (f"{name} *" if flag else name, figure(name, figures[name])) for name, flag in flags.items()
+    ]
     title = f"{opened.recipe.row} on {setup.data.name}, {epoch} epoch"
-    print_table([("test", "left"), ("measured", "right")], lines, title=title)
-    if "per_class" in figures:
+    print_table([("test", "left"), ("measured", "right")], lines, title=title, form=form)
+    for why in dict.fromkeys(filter(None, flags.values())):
+        say(form, f"* {why}")
+    if "per_class" in figures and form == "table":
         columns = [("class", "left"), ("precision", "right"), ("recall", "right")]
         columns += [("F1", "right"), ("images", "right")]
         print_table(

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wye.cli.output import Json, figure, print_json, print_table, printed_figure
+from wye.cli.output import (
+    Format,
+    Json,
+    figure,
+    print_json,
+    print_table,
+    printed_figure,
+    say,
+)
 from wye.metrics import headlines
 
 if TYPE_CHECKING:
@@ -32,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
 def list_rows(
     study: Annotated[str | None, typer.Argument(help="Only this study.")] = None,
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
+    form: Format = "table",
     json: Json = False,
 ) -> None:
     """Rows: what was published, and what has been measured here."""
@@ -46,14 +55,15 @@ def list_rows(
         raise UsageError(f"there is no study {study!r}; {suggest(study, known)}")
     measured = measured_figures(runs)
     # The rows of grids are hundreds: the lines below the table name them.
-    whole = json or study is not None
+    form = "json" if json else form
+    whole = form == "json" or study is not None
     recipes = [
         recipe_from_row(f"{name}/{row}")
         for name in ([study] if study else known)
         for row, settings in known[name].rows.items()
         if whole or "factors" not in settings
     ]
-    if json:
+    if form == "json":
         print_json(
             [
                 {
@@ -81,18 +91,19 @@ def list_rows(
             head = (recipe.row, recipe.source or "", recipe.data.name)
             lines.append(
                 (
-                    *(head if index == 0 else ("", "", "")),
+                    *(head if index == 0 or form != "table" else ("", "", "")),
                     name,
                     printed_figure(recipe, name),
                     _spread(name, figures.get(name)) + _marked(recipe, name, figures),
                 )
             )
-    print_table(columns, lines)
+    print_table(columns, lines, form=form)
     if study is None:
         for name, entry in known.items():
             if grids := entry.grids:
                 count = sum(len(grid.rows()) for grid in grids)
-                print(f"and {count} rows of {name} by {_factors(grids[0])}: wye list {name}")
+                some = f"and {count} rows of {name} by {_factors(grids[0])}: wye list {name}"
+                say(form, some)
 
 
 def _factors(grid: Grid) -> str:
