@@ -32,7 +32,7 @@ def plant(
     Args:
         recipe: a recipe, or a row as its study has it.
         place: folder under `root`, the usual one if not given.
-        right: whether each of the test images, all of class 1, was named rightly, `(N,)`.
+        right: whether each of the test images, all of class 1, was correctly classified, `(N,)`.
         images: the test images, all of class 1; None for a run that does not say.
         figures: of the test part.
     """

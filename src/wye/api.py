@@ -85,7 +85,7 @@ def run(launched: Launch) -> Run:
     """
     keep_freed_memory()
     ranks = join(choose_device(launched.device))
-    if not ranks.leads:
+    if not ranks.is_main:
         return follow(ranks)
     try:
         done = launch(launched, ranks)
@@ -98,7 +98,7 @@ def run(launched: Launch) -> Run:
         log.info("no plots are drawn without matplotlib: pip install 'wye[plots]'")
     elif not drawn(done):
         draw_run(done)
-    ranks.tell(done)
+    ranks.broadcast(done)
     return done
 
 

@@ -31,7 +31,7 @@ class ElsewhereError(WyeError):
         self.exit_status = exit_status
 
 
-def told(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """A failure in words, without the kind of it where the words are ours."""
     if isinstance(error, WyeError):
         return str(error)

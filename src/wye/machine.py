@@ -29,7 +29,7 @@ class Place:
     local_ranks: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is process 0."""
         return self.rank == 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import wye
-from wye.errors import MachineError, WyeError, told
+from wye.errors import MachineError, WyeError, message_of
 from wye.registry import Registry
 
 Task = Callable[..., dict[str, Any]]
@@ -97,6 +97,6 @@ def main() -> None:
     try:
         found = carry_out_here(sys.argv[1], json.load(sys.stdin))
     except (WyeError, OSError, MemoryError) as error:
-        sys.exit(told(error))
+        sys.exit(message_of(error))
     with os.fdopen(answer, "w") as file:
         json.dump(found, file)

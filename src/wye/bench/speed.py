@@ -16,7 +16,7 @@ from wye.recipe.schema import Phase, Recipe
 from wye.runs.setup import set_up
 from wye.training.loop import Trainer
 from wye.training.precision import channels_last
-from wye.training.tally import Tally
+from wye.training.running_means import RunningMeans
 
 ENDLESS = 1_000_000
 
@@ -37,12 +37,12 @@ class Stopwatch:
         self._start = 0.0
         self._done = self._seen = 0
 
-    def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
+    def step(self, epoch: int, step: int, steps: int, means: RunningMeans) -> None:
         """Count, and look at the clock where the steps begin and end."""
         self._done += 1
         if self.begin < self._done <= self.end:
-            self.images += tally.images - (self._seen if step > 1 else 0)
-        self._seen = tally.images
+            self.images += means.images - (self._seen if step > 1 else 0)
+        self._seen = means.images
         if self._done in (self.begin, self.end):
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)

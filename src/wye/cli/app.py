@@ -26,7 +26,7 @@ from wye.cli import (
     study,
     training,
 )
-from wye.errors import ElsewhereError, UsageError, WyeError, told
+from wye.errors import ElsewhereError, UsageError, WyeError, message_of
 from wye.machine import here
 
 app = typer.Typer(
@@ -81,7 +81,7 @@ def main() -> None:
     0: done. 1: the machine refused, or training went wrong. 2: the request is mistaken.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("wye").setLevel(logging.INFO if here().leads else logging.ERROR)
+    logging.getLogger("wye").setLevel(logging.INFO if here().is_main else logging.ERROR)
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
@@ -96,5 +96,5 @@ def main() -> None:
         # One process of each machine tells of a mistake that all see.
         same = isinstance(error, UsageError) and here().local_rank > 0
         if not same and not isinstance(error, ElsewhereError):
-            print(f"wye: {told(error)}", file=sys.stderr)
+            print(f"wye: {message_of(error)}", file=sys.stderr)
         sys.exit(error.exit_status if isinstance(error, WyeError) else 1)

@@ -16,7 +16,7 @@ from rich.progress import Progress as Bar
 from wye.objective import TERMS
 from wye.recipe.schema import Recipe
 from wye.training.records import EpochRecord
-from wye.training.tally import Tally
+from wye.training.running_means import RunningMeans
 
 REFRESH = 0.2
 WIDTH = 80
@@ -116,7 +116,7 @@ class Progress:
     ) -> None:
         self.bar.stop()
 
-    def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
+    def step(self, epoch: int, step: int, steps: int, means: RunningMeans) -> None:
         """See `wye.training.records.Observer`."""
         if self.bar.disable:
             return
@@ -124,14 +124,14 @@ class Progress:
         done = (epoch - 1 + step / steps) / self.epochs
         if step == 1:
             # The first step also warms up; rates are those of the steps behind it.
-            self._since, self._images = now, tally.images
+            self._since, self._images = now, means.images
         if step == 1 or now - self._shown < REFRESH:
             return
         self._shown = now
-        figures = tally.means()
+        figures = means.values()
         terms = " ".join(f"{_short(name)} {value:.3f}" for name, value in figures.items())
         spent = now - self._since
-        rate = (tally.images - self._images) / spent
+        rate = (means.images - self._images) / spent
         left = (self.epochs - epoch + 1 - step / steps) * spent / ((step - 1) / steps)
         fields: dict[str, Any] = {
             "epoch": epoch,

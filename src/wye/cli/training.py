@@ -81,10 +81,10 @@ def train(
                 command=command,
             )
         )
-        if not json and here().leads:
+        if not json and here().is_main:
             print_result(run)
         runs.append(run)
-    if not here().leads:
+    if not here().is_main:
         return
     if splits:
         _print_splits(runs, json)
@@ -102,7 +102,7 @@ def _run(launch: Launch) -> Run:
     try:
         return api.run(launch)
     except KeyboardInterrupt:
-        if here().leads:
+        if here().is_main:
             print(f"wye: interrupted; to go on: {go_on}", file=sys.stderr)
         raise typer.Exit(130) from None
     except OSError:

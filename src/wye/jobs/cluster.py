@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import wye
-from wye.errors import MachineError, UsageError, told
+from wye.errors import MachineError, UsageError, message_of
 from wye.jobs.board import Board, Status
 from wye.jobs.bundle import READ_BY_DEPENDENTS, Files, pack, unpack
 from wye.jobs.plan import PlannedRun
@@ -64,15 +64,16 @@ def run_on_cluster(
     try:
         client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise MachineError(f"no Dask scheduler answers at {address} ({told(error)})") from None
+        reason = message_of(error)
+        raise MachineError(f"no Dask scheduler answers at {address} ({reason})") from None
     root.mkdir(parents=True, exist_ok=True)
     try:
         with client, _Study(board, client, root, job_of, shared) as study:
             study.run()
     except CommClosedError as error:
         raise MachineError(
-            f"the scheduler at {address} went away ({told(error)}); what is done is kept, and the"
-            " same command goes on"
+            f"the scheduler at {address} went away ({message_of(error)}); what is done is kept,"
+            " and the same command goes on"
         ) from None
 
 
@@ -257,4 +258,4 @@ def _reason(error: BaseException) -> str:
 
     if isinstance(error, KilledWorker):
         return f"its workers died; the last one was {error.last_worker.address}"
-    return f"on the cluster: {told(error)}"
+    return f"on the cluster: {message_of(error)}"

@@ -29,11 +29,11 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 import wye
-from wye.errors import WyeError, told
+from wye.errors import WyeError, message_of
 from wye.recipe.schema import Recipe
 from wye.runs.launch import HeldError, Observe, RunObserver
 from wye.training.records import EpochRecord
-from wye.training.tally import Tally
+from wye.training.running_means import RunningMeans
 
 GRACE = 15.0
 """Seconds that a worker has to put its run down."""
@@ -209,7 +209,7 @@ class _EpochSender(RunObserver):
         self._own = recipe.row == job.recipe.row
         self._channel = channel
 
-    def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
+    def step(self, epoch: int, step: int, steps: int, means: RunningMeans) -> None:
         """See `wye.training.records.Observer`."""
 
     def epoch(self, record: EpochRecord) -> None:
@@ -227,10 +227,10 @@ def _work(job: Job, run_job: RunJob, channel: _Channel) -> None:
     except HeldError as error:
         channel.send("held", message=str(error))
     except (WyeError, OSError, MemoryError) as error:
-        channel.send("failed", message=told(error))
+        channel.send("failed", message=message_of(error))
     except Exception as error:
         traceback.print_exc()
-        channel.send("failed", message=told(error))
+        channel.send("failed", message=message_of(error))
     else:
         channel.send("done")
     gc.collect()

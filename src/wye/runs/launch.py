@@ -144,7 +144,7 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
         if not (folder.path / "environment.json").exists():
             folder.write_json("environment.json", environment(device, precision, of.command, ranks))
         (folder.path / "result.json").unlink(missing_ok=True)
-        ranks.tell(Work(recipe, precision, of.max_steps))
+        ranks.broadcast(Work(recipe, precision, of.max_steps))
         with of.observe(recipe) if of.observe else contextlib.nullcontext() as observer:
             trainer = Trainer(
                 recipe,

@@ -35,7 +35,7 @@ def follow(ranks: Ranks) -> Run:
         WyeError: this process cannot do its part.
     """
     while True:
-        told = ranks.hear()
+        told = ranks.receive()
         if isinstance(told, Run):
             return told
         assert isinstance(told, Work)
@@ -45,8 +45,8 @@ def follow(ranks: Ranks) -> Run:
 def agree(trainer: Trainer) -> None:
     """Let the trainers of all processes go on from the state of process 0's."""
     if trainer.ranks.several:
-        state = trainer.ranks.told(trainer.state)
-        if not trainer.ranks.leads:
+        state = trainer.ranks.from_main(trainer.state)
+        if not trainer.ranks.is_main:
             trainer.restore(state)
 
 

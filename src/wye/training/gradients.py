@@ -10,7 +10,7 @@ from wye.network.build import Network
 from wye.network.layers import show_part
 from wye.training.objective import Objective
 from wye.training.ranks import Ranks
-from wye.training.tally import named_rightly
+from wye.training.running_means import correctly_classified
 
 
 def leave_gradients(
@@ -24,19 +24,19 @@ def leave_gradients(
         ranks: each computes with its part, and all end with the same gradients.
 
     Returns:
-        The named terms with `loss`, their weighted sum, and how many images were named rightly if
-        any was; of the whole batch.
+        The named terms with `loss`, their weighted sum, and how many images were correctly
+        classified if any; of the whole batch.
     """
     part = ranks.part_of(batch)
     if part is None:
         terms, output = objective(network, batch, noise)
         terms["loss"].backward()
-        return terms, named_rightly(output.logits, batch.labels)
+        return terms, correctly_classified(output.logits, batch.labels)
     show_part(network, part)
     terms, output = objective(network, batch, noise, part)
     terms["loss"].backward()
     values = list(terms.values())
-    right = named_rightly(output.logits, part.take(batch.labels))
+    right = correctly_classified(output.logits, part.take(batch.labels))
     if right is not None:
         values.append(right / part.ranks if part.repeated else right)
     sums = ranks.add_up(network.parameters(), values)

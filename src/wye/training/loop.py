@@ -29,8 +29,8 @@ from wye.training.gradients import leave_gradients
 from wye.training.phase import PhaseState
 from wye.training.ranks import ALONE, Ranks
 from wye.training.records import EpochRecord, Observer
+from wye.training.running_means import RunningMeans
 from wye.training.synthesis import latent_smote
-from wye.training.tally import Tally
 from wye.training.validate import validate
 
 
@@ -186,8 +186,8 @@ class Trainer:
             momentum: that, or the first beta; None leaves it.
 
         Returns:
-            The named terms with `loss`, their weighted sum, and how many images were named rightly
-            if any was; of the whole batch.
+            The named terms with `loss`, their weighted sum, and how many images were correctly
+            classified if any; of the whole batch.
         """
         optimizer = self.current.optimizer
         for group in optimizer.param_groups:
@@ -209,7 +209,7 @@ class Trainer:
         if self.phase.synthesize != "none":
             seed = self.streams.seed_of("subset", "latent-smote", self.phase_index)
             of = (self.network, self.data, seed, self.precision)
-            self._add(self.ranks.told(lambda: latent_smote(*of)))
+            self._add(self.ranks.from_main(lambda: latent_smote(*of)))
         return self._phase_state(before)
 
     def _phase_state(self, before: PhaseState | None = None) -> PhaseState:
@@ -232,7 +232,7 @@ class Trainer:
 
     def _epoch(self) -> EpochRecord:
         epoch, phase, schedule = self.epochs_done + 1, self.phase, self.current.schedule
-        tally = Tally()
+        means = RunningMeans()
         start = time.perf_counter()
         done = self.current.first_step(self.epochs_in_phase)
         lr = schedule.rate(done)
@@ -240,13 +240,13 @@ class Trainer:
             terms, right = self.step(
                 batch, schedule.rate(done + step), schedule.momentum(done + step)
             )
-            tally.add(terms, right, batch)
+            means.add(terms, right, batch)
             if self.observer is not None:
-                self.observer.step(epoch, step + 1, self.steps, tally)
+                self.observer.step(epoch, step + 1, self.steps, means)
             if self._steps_used_up:
                 self.partial = step + 1 < self.steps
                 break
-        figures = tally.means()
+        figures = means.values()
         seconds = time.perf_counter() - start
         if not (math.isfinite(figures["loss"]) and self._weights_finite()):
             raise TrainingError(
@@ -260,7 +260,7 @@ class Trainer:
             phase=phase.name,
             lr=lr,
             seconds=seconds,
-            images_per_second=tally.images / seconds,
+            images_per_second=means.images / seconds,
             train=figures,
             validation=validation,
             test=self._validate(self.data.test, "test") if watch else None,
@@ -283,7 +283,7 @@ class Trainer:
         if images is None:
             return None
         of = (self.network, self.current.objective, self.data, images, part, self.streams)
-        return self.ranks.told(lambda: validate(*of))
+        return self.ranks.from_main(lambda: validate(*of))
 
     def _advance(self, validation: dict[str, float] | None) -> None:
         self.epochs_done += 1

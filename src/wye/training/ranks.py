@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from wye.data.batches import Batch
 from wye.data.parts import Part
-from wye.errors import ElsewhereError, MachineError, UsageError, WyeError, told
+from wye.errors import ElsewhereError, MachineError, UsageError, WyeError, message_of
 from wye.machine import here, processor
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class Ranks:
         return self.count > 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is process 0, which writes, measures and prints."""
         return self.rank == 0
 
@@ -75,38 +75,38 @@ class Ranks:
         """What this process computes with; None, all of it, if it is alone."""
         return Part.of(batch, self.rank, self.count) if self.several else None
 
-    def tell(self, message: Any) -> None:
-        """Process 0 lets the others `hear` something; tensors too, which change to their device."""
+    def broadcast(self, message: Any) -> None:
+        """Send something from process 0 to the others; tensors change to their device."""
         if self.several:
             buffer = io.BytesIO()
             torch.save(message, buffer)
             self._broadcast([buffer.getvalue()])
 
     def give_up(self, error: WyeError) -> None:
-        """Process 0 lets the others know, while they wait to hear something, that it has failed."""
-        self.tell(_Failure(told(error), error.exit_status))
+        """Let the others know, while they wait to receive something, that process 0 has failed."""
+        self.broadcast(_Failure(message_of(error), error.exit_status))
 
-    def hear(self) -> Any:
-        """Wait for what process 0 tells.
+    def receive(self) -> Any:
+        """Wait for what process 0 broadcasts.
 
         Raises:
             ElsewhereError: it gave up, or ended without a word.
         """
-        heard: list[Any] = [None]
-        self._broadcast(heard)
+        received: list[Any] = [None]
+        self._broadcast(received)
         # From process 0 of this very run, which is as much to be trusted as this one.
-        message = torch.load(io.BytesIO(heard[0]), map_location=self.device, weights_only=False)
+        message = torch.load(io.BytesIO(received[0]), map_location=self.device, weights_only=False)
         if isinstance(message, _Failure):
             raise ElsewhereError(message.message, message.exit_status)
         return message
 
-    def told(self, make: Callable[[], T]) -> T:
+    def from_main(self, make: Callable[[], T]) -> T:
         """What `make` gives in process 0, in all of them; it isn't called in the others."""
-        if not self.leads:
-            heard: T = self.hear()
-            return heard
+        if not self.is_main:
+            received: T = self.receive()
+            return received
         made = make()
-        self.tell(made)
+        self.broadcast(made)
         return made
 
     def add_up(self, parameters: Iterable[nn.Parameter], values: list[Tensor]) -> list[Tensor]:
@@ -187,7 +187,7 @@ def _noticing_loss(what: str = LOST) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise (MachineError if here().leads else ElsewhereError)(what) from error
+        raise (MachineError if here().is_main else ElsewhereError)(what) from error
 
 
 def choose_device(name: str) -> torch.device:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from wye.training.tally import Tally
+from wye.training.running_means import RunningMeans
 
 
 @dataclass(frozen=True)
@@ -32,5 +32,5 @@ class EpochRecord:
 class Observer(Protocol):
     """Told of every step, to show progress."""
 
-    def step(self, epoch: int, step: int, steps: int, tally: Tally) -> None:
-        """Step `step` of `steps` of an epoch is done; `tally` holds the epoch so far."""
+    def step(self, epoch: int, step: int, steps: int, means: RunningMeans) -> None:
+        """Step `step` of `steps` of an epoch is done; `means` holds the epoch so far."""

@@ -10,7 +10,7 @@ from wye.data.prepare import Prepared
 from wye.network.build import Network
 from wye.streams import Streams
 from wye.training.objective import Objective
-from wye.training.tally import Tally, named_rightly
+from wye.training.running_means import RunningMeans, correctly_classified
 
 
 @torch.inference_mode()
@@ -29,10 +29,10 @@ def validate(
             which are thus the same at every epoch.
     """
     network.eval()
-    tally = Tally()
+    means = RunningMeans()
     noise = streams.generator("noise", "jigsaw", part, device=images.pixels.device)
     size = evaluation_batch_size(data.shape)
     for batch in evaluation_batches(data, images, size, streams, part):
         terms, output = objective(network, batch, noise)
-        tally.add(terms, named_rightly(output.logits, batch.labels), batch)
-    return tally.means()
+        means.add(terms, correctly_classified(output.logits, batch.labels), batch)
+    return means.values()

@@ -10,8 +10,8 @@ from torch import Tensor
 from wye.data.batches import Batch
 
 
-class Tally:
-    """Sums of terms and of right answers over the images seen so far.
+class RunningMeans:
+    """Means of terms and accuracy over the images seen so far.
 
     A batch weighs as much as it has labelled images.
     """
@@ -20,29 +20,29 @@ class Tally:
         self.images = 0
         self._labelled = 0
         self._sums: dict[str, Tensor] = {}
-        self._right: Tensor | None = None
+        self._correct: Tensor | None = None
 
     @torch.no_grad()
-    def add(self, terms: Mapping[str, Tensor], right: Tensor | None, batch: Batch) -> None:
-        """Take in a batch: its mean terms, and how many were named rightly where any was."""
+    def add(self, terms: Mapping[str, Tensor], correct: Tensor | None, batch: Batch) -> None:
+        """Take in a batch: its mean terms, and how many were correctly classified if any."""
         count = len(batch.labels)
         self.images += len(batch.inputs)
         self._labelled += count
         for name, term in terms.items():
             value = term.detach() * count
             self._sums[name] = self._sums[name] + value if name in self._sums else value
-        if right is not None:
-            self._right = right if self._right is None else self._right + right
+        if correct is not None:
+            self._correct = correct if self._correct is None else self._correct + correct
 
-    def means(self) -> dict[str, float]:
-        """Each term's mean over the images, and the share of right answers as `accuracy`."""
+    def values(self) -> dict[str, float]:
+        """Each term's mean over the images, and `accuracy`."""
         means = {name: (total / self._labelled).item() for name, total in self._sums.items()}
-        if self._right is not None:
-            means["accuracy"] = self._right.item() / self._labelled
+        if self._correct is not None:
+            means["accuracy"] = self._correct.item() / self._labelled
         return means
 
 
 @torch.no_grad()
-def named_rightly(logits: Tensor | None, labels: Tensor) -> Tensor | None:
+def correctly_classified(logits: Tensor | None, labels: Tensor) -> Tensor | None:
     """How many of the images with a label get it, a scalar; None without logits `(M, classes)`."""
     return None if logits is None else (logits.argmax(1) == labels).sum()
