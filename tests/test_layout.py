@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,11 +74,78 @@ def test_no_import_runs_backwards(file: Path) -> None:
     assert stage in RANK, f"{stage} is not a stage of the flow"
     if stage == "__init__":
         return  # the front door hands out the interface when it is first asked for
-    for name in imported(ast.parse(file.read_text())):
+    assert list(backwards(stage, file.read_text())) == []
+
+
+def backwards(stage: str, source: str) -> Iterator[str]:
+    """What a file of a stage imports from later ones."""
+    for name in imported(ast.parse(source)):
         other = stage_of(tuple(name.split(".")))
-        if other not in RANK:  # `from wye import __version__`
-            continue
-        assert RANK[other] < RANK[stage] or other == stage, f"{stage} imports {name}"
+        if RANK.get(other, -1) > RANK[stage]:
+            yield name
+
+
+def modules() -> dict[str, Path]:
+    """The modules of the package by name."""
+    found = {}
+    for file in FILES:
+        parts = ("wye", *file.relative_to(PACKAGE).with_suffix("").parts)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def graph(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Which modules each module imports, but for those that it hands out when first asked for."""
+
+    def module_of(name: str) -> str:
+        return name if name in sources else name.rpartition(".")[0]
+
+    found = {}
+    for name, source in sources.items():
+        named = {module_of(other) for other in imported(ast.parse(source))}
+        found[name] = {other for other in named if other in sources and other != name}
+    return {**found, "wye": set()}
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """The modules of one circle of imports; none where there is no circle."""
+    done: set[str] = set()
+
+    def search(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return path[path.index(module) :]
+        if module in done:
+            return []
+        for other in sorted(edges.get(module, ())):
+            if found := search(other, [*path, module]):
+                return found
+        done.add(module)
+        return []
+
+    return next((found for module in sorted(edges) if (found := search(module, []))), [])
+
+
+def test_no_file_is_in_a_circle_of_imports() -> None:
+    """Neither between folders nor within one, imports in functions included."""
+    assert circle(graph({name: file.read_text() for name, file in modules().items()})) == []
+
+
+def test_a_planted_circle_is_found() -> None:
+    sources = {name: file.read_text() for name, file in modules().items()}
+    assert "from wye.metrics.metric import" in sources["wye.metrics.standard"]
+    sources["wye.metrics.metric"] += "\ndef late():\n    from wye.metrics import standard\n"
+    assert set(circle(graph(sources))) == {"wye.metrics.metric", "wye.metrics.standard"}
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c"]
+
+
+def test_a_planted_step_back_is_found() -> None:
+    for line in (
+        "from wye.report import site",
+        "import wye.runs.folder",
+        "def f():\n import wye.cli",
+    ):
+        assert list(backwards("data", line)), line
+    assert not list(backwards("report", "from wye.runs.folder import Run"))
 
 
 def test_importing_does_no_work_and_needs_no_torch() -> None:
