@@ -29,8 +29,8 @@ run: env
 	echo "report: $$($(BIN)/wye report $(RUN) --out report)"
 
 lint: env
-	@$(BIN)/ruff check src tests docs
-	@$(BIN)/ruff format --check src tests docs
+	@$(BIN)/ruff check src tests docs benchmarks
+	@$(BIN)/ruff format --check src tests docs benchmarks
 	@$(BIN)/mypy
 
 test: lint
@@ -40,7 +40,7 @@ docs: env
 	@$(BIN)/python docs/build.py
 
 bench: env
-	@$(BIN)/wye bench --out docs/performance.md
+	@$(BIN)/python -m benchmarks --out docs/performance.md
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,22 +16,26 @@ import torch
 from torch import Tensor
 from typer.testing import CliRunner
 
-from wye.bench import BENCHMARKS, profile, reference, speed
-from wye.bench.accelerator import Airbench
-from wye.bench.accuracy import BOUNDS, Extrapolated, Reached, Trained
-from wye.bench.apart import carry_out_apart, carry_out_here, meet, peak_memory
-from wye.bench.benchmarks import find
-from wye.bench.document import Document, LeftOut, carry_out
-from wye.bench.faithful import Faithful, Pace
-from wye.bench.growth import Growth
-from wye.bench.limit import Limit
-from wye.bench.page import page
-from wye.bench.peak import Peak
-from wye.bench.result import Goal, Repeats, Result
-from wye.bench.seeds import Together
-from wye.bench.settings import LeftOutError, Scale, Settings
-from wye.bench.small import Small
-from wye.cli.app import app
+import wye
+from benchmarks import profile, reference, speed
+from benchmarks.__main__ import app
+from benchmarks.accelerator import Airbench
+from benchmarks.accuracy import BOUNDS, Extrapolated, Reached, Trained
+from benchmarks.apart import carry_out_apart, carry_out_here, meet, peak_memory
+from benchmarks.benchmarks import BENCHMARKS, find
+from benchmarks.document import Document, LeftOut, carry_out
+from benchmarks.faithful import Faithful, Pace
+from benchmarks.growth import Growth
+from benchmarks.limit import Limit
+from benchmarks.page import page
+from benchmarks.peak import Peak
+from benchmarks.result import Goal, Repeats, Result
+from benchmarks.seeds import Together
+from benchmarks.settings import LeftOutError, Scale, Settings
+from benchmarks.small import Small
+from wye.bench import Peak as UserPeak
+from wye.bench import peak as user_peak
+from wye.cli.app import app as wye_app
 from wye.data import shapes
 from wye.data.batches import Batch
 from wye.data.images import DataSet
@@ -91,13 +96,14 @@ def at_hand(few_shapes: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str, **more: Any) -> DataSet:
         return few_shapes if name == "shapes" else known(name, **more)
 
-    for module in ("runs.setup", "bench.reference", "bench.small", "bench.accelerator"):
-        monkeypatch.setattr(f"wye.{module}.load", load)
-    monkeypatch.setattr("wye.bench.growth.TIMES", (1, 4))
-    monkeypatch.setattr("wye.bench.seeds.cores", lambda: 2)
+    for module in ("reference", "small", "accelerator"):
+        monkeypatch.setattr(f"benchmarks.{module}.load", load)
+    monkeypatch.setattr("wye.runs.setup.load", load)
+    monkeypatch.setattr("benchmarks.growth.TIMES", (1, 4))
+    monkeypatch.setattr("benchmarks.seeds.cores", lambda: 2)
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
-    monkeypatch.setattr("wye.bench.peak.MATRICES", {"cpu": (64,)})
-    monkeypatch.setattr("wye.bench.peak.CONVOLUTIONS", ((8, 8),))
+    monkeypatch.setattr("benchmarks.peak.MATRICES", {"cpu": (64,)})
+    monkeypatch.setattr("benchmarks.peak.CONVOLUTIONS", ((8, 8),))
 
 
 def row_trainer() -> Trainer:
@@ -422,7 +428,7 @@ def test_what_is_measured_is_kept_while_the_rest_is_still_to_come() -> None:
     assert len(kept) == 2
     assert "## The machine's peak" in kept[0] and "- `airbench`: not measured yet." in kept[0]
     assert "- `airbench`: there is no CUDA GPU here." in kept[1]
-    assert all("    wye bench peak airbench --out" in text for text in kept)
+    assert all("    python -m benchmarks peak airbench --out" in text for text in kept)
 
 
 def test_a_processor_that_is_slow_at_bf16_is_said_to_be() -> None:
@@ -469,7 +475,7 @@ def test_the_fast_row_is_held_against_airbench(monkeypatch: pytest.MonkeyPatch) 
         seeds.append(arguments["seed"])
         return {"seconds": 3.0, "test": {"accuracy": 0.941}}
 
-    module = "wye.bench.accelerator"
+    module = "benchmarks.accelerator"
     monkeypatch.setattr(f"{module}.row_names", lambda: ["wye/fast94"])
     monkeypatch.setattr(f"{module}.importlib.util.find_spec", lambda name: name)
     on_gpu = replace(SETTINGS, device="cuda:0", data="cifar10", carry_out=answer, repeats=3)
@@ -492,18 +498,18 @@ def test_peak_memory_is_no_less_than_what_is_held_now() -> None:
 
 def test_the_command_refuses_what_would_mislead() -> None:
     runner = CliRunner()
-    refused = runner.invoke(app, ["bench", "peak", "--quick", "--out", "docs/performance.md"])
+    refused = runner.invoke(app, ["peak", "--quick", "--out", "docs/performance.md"])
     assert isinstance(refused.exception, UsageError)
-    unknown = runner.invoke(app, ["bench", "speeds"])
+    unknown = runner.invoke(app, ["speeds"])
     assert isinstance(unknown.exception, UsageError) and "'seeds'" in str(unknown.exception)
 
 
 def test_the_command_prints_one_document_and_writes_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wye.bench.document.QUICK", TINY)
+    monkeypatch.setattr("benchmarks.document.QUICK", TINY)
     out = tmp_path / "trial.md"
-    words = ["bench", "peak", "airbench", "--quick", "--device", "cpu", "--json", "--out", str(out)]
+    words = ["peak", "airbench", "--quick", "--device", "cpu", "--json", "--out", str(out)]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.exception
     document = json.loads(done.stdout)
@@ -513,5 +519,32 @@ def test_the_command_prints_one_document_and_writes_the_page(
 
 
 def test_the_help_names_every_benchmark() -> None:
-    text = CliRunner().invoke(app, ["bench", "--help"], env={"COLUMNS": "400"}).stdout
+    text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "400"}).stdout
     assert all(name in text for name in BENCHMARKS)
+
+
+def test_a_user_sees_the_peak_and_how_long_a_row_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "wye.bench.peak", lambda device, precision: UserPeak(precision, 120.0, 90.0)
+    )
+    words = ["bench", "fashion5/classifier", "--device", "cpu"]
+    document = json.loads(CliRunner().invoke(wye_app, [*words, "--json"]).stdout)
+    (row,) = document["rows"]
+    assert row["row"] == "fashion5/classifier" and row["batch_size"] == 100
+    assert row["images_per_second"] == pytest.approx(100 / row["step_seconds"])
+    # 30,000 images of five classes, four times over, in batches of 100, for 15 epochs.
+    assert row["seconds"] == pytest.approx(15 * 1200 * row["step_seconds"])
+    shown = CliRunner().invoke(wye_app, words).stdout
+    assert "120 GFLOP/s" in shown and "fashion5/classifier" in shown
+
+
+def test_a_peak_is_work_over_time() -> None:
+    found = user_peak(torch.device("cpu"), "fp32", seconds=0.01)
+    assert 0.1 < found.products < 1e6 and 0.1 < found.convolutions < 1e6
+
+
+def test_the_wheel_has_no_benchmarks() -> None:
+    """Packages are looked for in src alone."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["packages"]["find"] == {"where": ["src"]}
+    assert not (Path(wye.__file__).parent / "benchmarks").exists()

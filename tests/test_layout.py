@@ -17,7 +17,7 @@ PACKAGE = Path(wye.__file__).parent
 # notation > terms > study file > recipe > data > network > training > evaluation > runs > jobs >
 # evidence > plots > report, on common ground, under the Python interface and the command line.
 STAGES = [
-    {"__init__", "wording", "errors", "machine"},
+    {"__init__", "_version", "wording", "errors", "machine"},
     {"files"},
     {"registry", "streams"},
     {"metrics"},

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from wye._version import __version__
+
 __all__ = ["__version__", "load", "train"]
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import wye
+from wye._version import __version__
 from wye.cli import (
     bench,
     claims,
@@ -53,7 +54,7 @@ app.add_typer(data.app, name="data", help="Data sets: list, fetch, check, show."
 
 def _version(asked: bool) -> None:
     if asked:
-        print(wye.__version__)
+        print(__version__)
         raise typer.Exit
 
 

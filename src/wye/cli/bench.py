@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from wye.cli.output import Json, print_json, print_table
 from wye.cli.training import Device
-
-if TYPE_CHECKING:
-    from wye.bench.document import Document
-    from wye.bench.result import Table
-
-PAGE = ("docs", "performance.md")
-"""The end of the path of the page that holds for the project."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,76 +16,50 @@ def add_to(app: typer.Typer) -> None:
 
 
 def bench(
-    names: Annotated[
+    rows: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="peak, reference, accuracy, fast94, limit, growth, small, airbench, seeds;"
-            " all of them if none is given.",
-        ),
+        typer.Argument(metavar="ROW", help="Rows to time; three unlike ones if none is given."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often each figure is measured.")] = 5,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings from start to end.")] = 3,
-    out: Annotated[
-        Path | None, typer.Option(help="The page to write as well: docs/performance.md")
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A trial of minutes, whose figures mean little.")
-    ] = False,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Measure speed and memory here.
+    """What this machine reaches, and how long rows take on it.
 
-    Beside the studies' own way and this machine's peak.
+    A minute's answer, on generated images.
     """
-    from wye.bench.document import carry_out, settings_for
-    from wye.bench.page import page
-    from wye.errors import UsageError
-    from wye.files import write_atomically
+    from wye.bench import ROWS, pace, peak
+    from wye.cli.progress import clock
     from wye.training.ranks import choose_device
 
-    if out is not None and quick and out.absolute().parts[-2:] == PAGE:
-        raise UsageError(
-            f"--quick: its figures mean little, so they are not for {out}; leave out --quick, or"
-            " choose another --out"
-        )
-    if out is not None and not out.absolute().parent.is_dir():
-        raise UsageError(f"--out {str(out)!r}: there is no folder {out.parent}")
-
-    def keep(document: Document) -> None:
-        if out is not None:
-            write_atomically(out, page(document).encode())
-
-    settings = settings_for(choose_device(device), repeats, seeds, quick)
-    document = carry_out(names or [], settings, quick, keep)
+    where = choose_device(device)
+    paces = [pace(row, where) for row in rows or ROWS]
+    precisions = ["fp32", *(["bf16"] if any(each.precision == "bf16" for each in paces) else [])]
+    peaks = [peak(where, precision) for precision in precisions]
     if json:
-        print_json(document.as_json())
+        document = {"peak": [vars(each) for each in peaks], "rows": [vars(each) for each in paces]}
+        print_json({"device": str(where), **document})
         return
-    _print(document)
-    if out is not None:
-        print(f"page: {out}")
-
-
-def _print(document: Document) -> None:
-    from wye.bench.benchmarks import find
-    from wye.bench.page import GOALS
-    from wye.bench.result import Table
-
-    for name, result in document.results.items():
-        for index, table in enumerate(result.tables()):
-            title = table.title if index else f"{name}: {table.title or find(name).title}"
-            _print_table(table, title)
-        for line in result.remarks():
-            print(line)
-    if goals := document.goals():
-        _print_table(Table(GOALS, [goal.cells() for goal in goals]), "goals")
-    for each in document.left_out:
-        print(f"left out: {each.name}: {each.reason}")
-    if document.quick:
-        print("a quick trial: too short for its figures to mean anything")
-
-
-def _print_table(table: Table, title: str) -> None:
-    first, *others = table.headings
-    print_table([(first, "left"), *((name, "right") for name in others)], table.rows, title=title)
+    print_table(
+        [("precision", "left"), ("matrix products", "right"), ("convolutions", "right")],
+        [
+            (each.precision, f"{each.products:,.0f} GFLOP/s", f"{each.convolutions:,.0f} GFLOP/s")
+            for each in peaks
+        ],
+        title=f"peak of {where}",
+    )
+    columns = [("row", "left"), ("precision", "left"), ("batch", "right"), ("step", "right")]
+    print_table(
+        [*columns, ("images/s", "right"), ("all of it", "right")],
+        [
+            (
+                each.row,
+                each.precision,
+                str(each.batch_size),
+                f"{1000 * each.step_seconds:.1f} ms",
+                f"{each.images_per_second:,.0f}",
+                "" if each.seconds is None else f"about {clock(each.seconds)}",
+            )
+            for each in paces
+        ],
+        title="training, without data and evaluation; other work on the machine makes it slower",
+    )

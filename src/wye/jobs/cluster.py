@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import wye
+from wye._version import __version__
 from wye.errors import MachineError, UsageError, message_of
 from wye.jobs.board import Board, Status
 from wye.jobs.bundle import READ_BY_DEPENDENTS, Files, pack, unpack
@@ -203,11 +203,11 @@ class _Study:
     ) -> dict[str, Files] | None:
         """The files for a worker, by folder under the root; None if it may not begin."""
         run = task.run
-        if message["version"] != wye.__version__:
+        if message["version"] != __version__:
             self.board.failed(
                 run,
                 f"the worker {message['worker']} has wye {message['version']},"
-                f" not {wye.__version__} as here",
+                f" not {__version__} as here",
             )
             return None
         if not task.claimed and self.board.finished(run):

@@ -21,7 +21,7 @@ from typing import Any
 from distributed import Queue, get_client, get_worker
 from distributed.core import Status
 
-import wye
+from wye._version import __version__
 from wye.jobs.bundle import Bundle, unpack
 from wye.jobs.worker import Inbox, Job, WorkerProcess
 from wye.machine import cores
@@ -71,7 +71,7 @@ def run_order(order: Order) -> None:
 
     try:
         with _marked(order, attempt):
-            send("begin", worker=worker.address, version=wye.__version__)
+            send("begin", worker=worker.address, version=__version__)
             answer = answers.get(timeout=ANSWER)
         if not answer["go"]:
             return

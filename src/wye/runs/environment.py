@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-import wye
+from wye._version import __version__
 from wye.machine import cores, memory_gb, processor
 from wye.training.ranks import ALONE, Ranks, device_name
 
@@ -23,7 +23,7 @@ def environment(
 ) -> dict[str, Any]:
     """What `environment.json` holds."""
     return {
-        "wye": wye.__version__,
+        "wye": __version__,
         "commit": _commit(),
         "command": command,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from wye.bench.accuracy import FAST_ROW
-from wye.bench.apart import TASKS
-from wye.bench.result import Goal, Repeats, Result, Table, percent, shown
-from wye.bench.settings import Benchmark, LeftOutError, Settings
+from benchmarks.accuracy import FAST_ROW
+from benchmarks.apart import TASKS
+from benchmarks.result import Goal, Repeats, Result, Table, percent, shown
+from benchmarks.settings import Benchmark, LeftOutError, Settings
 from wye.data.images import Images
 from wye.data.sources import load
 from wye.studies.load import row_names

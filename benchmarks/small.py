@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.accuracy import QUICK_ROW
+from benchmarks.apart import TASKS, environment, peak_memory
+from benchmarks.result import Goal, Repeats, Result, Table
+from benchmarks.settings import Benchmark, Found, Settings
+from benchmarks.speed import endless
 from wye import api
-from wye.bench.accuracy import QUICK_ROW
-from wye.bench.apart import TASKS, environment, peak_memory
-from wye.bench.result import Goal, Repeats, Result, Table
-from wye.bench.settings import Benchmark, Found, Settings
-from wye.bench.speed import endless
 from wye.data.sources import load
 from wye.errors import MachineError
 from wye.recipe.resolve import resolve

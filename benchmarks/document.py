@@ -12,9 +12,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
 from torch import nn
 
-from wye.bench.benchmarks import BENCHMARKS, find
-from wye.bench.result import Goal, Result
-from wye.bench.settings import ON_A_GPU, QUICK, Benchmark, LeftOutError, Scale, Settings
+from benchmarks.benchmarks import BENCHMARKS, find
+from benchmarks.result import Goal, Result
+from benchmarks.settings import ON_A_GPU, QUICK, Benchmark, LeftOutError, Scale, Settings
 from wye.data.sources import available
 from wye.errors import MachineError
 from wye.runs.environment import environment
@@ -34,7 +34,7 @@ class LeftOut(BaseModel):
 
 
 class Document(BaseModel):
-    """One run of `wye bench`.
+    """One run of `python -m benchmarks`.
 
     Attributes:
         machine: where it was measured.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wye.bench import accelerator, accuracy, faithful, growth, limit, peak, seeds, small
-from wye.bench.settings import Benchmark
+from benchmarks import accelerator, accuracy, faithful, growth, limit, peak, seeds, small
+from benchmarks.settings import Benchmark
 from wye.registry import Registry
 
 BENCHMARKS: Registry[Benchmark] = Registry("benchmark")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import wye
-from wye.errors import MachineError, WyeError, message_of
+from wye.errors import MachineError
 from wye.registry import Registry
 
 Task = Callable[..., dict[str, Any]]
@@ -30,7 +30,7 @@ def carry_out_apart(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     done = subprocess.run(
         # -P: a file in the working folder mustn't take a module's place.
-        [sys.executable, "-P", "-c", "from wye.bench.apart import main; main()", task],
+        [sys.executable, "-P", "-m", "benchmarks.task", task],
         input=json.dumps(dict(arguments)),
         capture_output=True,
         text=True,
@@ -50,9 +50,9 @@ def carry_out_here(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def environment() -> dict[str, str]:
-    """The variables of a process that imports this very package."""
-    source = str(Path(wye.__file__).parents[1])
-    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    """The variables of a process that imports this very package, and these benchmarks."""
+    sources = [str(Path(wye.__file__).parents[1]), str(Path(__file__).parents[1])]
+    paths = [*sources, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
@@ -86,17 +86,3 @@ def peak_memory() -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-
-
-def main() -> None:
-    """Carry out the task that the command line names; arguments and answer are JSON."""
-    answer = os.dup(1)
-    os.dup2(2, 1)  # whatever prints while it is measured doesn't disturb the answer
-    import wye.bench.benchmarks  # noqa: F401 (enters the tasks)
-
-    try:
-        found = carry_out_here(sys.argv[1], json.load(sys.stdin))
-    except (WyeError, OSError, MemoryError) as error:
-        sys.exit(message_of(error))
-    with os.fdopen(answer, "w") as file:
-        json.dump(found, file)

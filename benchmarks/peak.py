@@ -10,9 +10,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from wye.bench.apart import TASKS
-from wye.bench.result import Finding, Repeats, Result, Table
-from wye.bench.settings import Benchmark, Settings
+from benchmarks.apart import TASKS
+from benchmarks.result import Finding, Repeats, Result, Table
+from benchmarks.settings import Benchmark, Settings
 from wye.machine import keep_freed_memory
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

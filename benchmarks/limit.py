@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from wye.bench import peak, profile, speed
-from wye.bench.accuracy import FAST_ROW, QUICK_ROW
-from wye.bench.faithful import ROW
-from wye.bench.result import Finding, Goal, Repeats, Result, Table, percent, shown
-from wye.bench.settings import Benchmark, Found, Settings
+from benchmarks import peak, profile, speed
+from benchmarks.accuracy import FAST_ROW, QUICK_ROW
+from benchmarks.faithful import ROW
+from benchmarks.result import Finding, Goal, Repeats, Result, Table, percent, shown
+from benchmarks.settings import Benchmark, Found, Settings
 from wye.data.batches import steps_per_epoch
 from wye.data.catalog import DATASETS
 from wye.recipe.resolve import recipe_from_row

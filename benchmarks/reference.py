@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from wye.bench.apart import TASKS, peak_memory
+from benchmarks.apart import TASKS, peak_memory
 from wye.data.images import Images
 from wye.data.sources import load
 from wye.machine import cores

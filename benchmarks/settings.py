@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from wye.bench.apart import carry_out_apart
-from wye.bench.result import Result
+from benchmarks.apart import carry_out_apart
+from benchmarks.result import Result
 from wye.errors import WyeError
 
 Key = TypeVar("Key")

@@ -6,10 +6,10 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from wye.bench import speed
-from wye.bench.accuracy import STUDIED
-from wye.bench.result import Goal, Repeats, Result, Table, shown
-from wye.bench.settings import Benchmark, Found, LeftOutError, Settings
+from benchmarks import speed
+from benchmarks.accuracy import STUDIED
+from benchmarks.result import Goal, Repeats, Result, Table, shown
+from benchmarks.settings import Benchmark, Found, LeftOutError, Settings
 from wye.jobs.local import MOST
 from wye.machine import cores
 

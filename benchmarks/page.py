@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wye.bench.benchmarks import find
-from wye.bench.document import Document
-from wye.bench.result import Table, shown
+from benchmarks.benchmarks import find
+from benchmarks.document import Document
+from benchmarks.result import Table, shown
 from wye.metrics import number
 
 GOALS = ("goal", "wanted", "measured", "")
@@ -38,7 +38,7 @@ def _head(document: Document) -> list[str]:
     known = [f"{name} {version}" for name, version in versions.items() if version]
     blocks = [
         "Written by this command, from one run of it; no figure is typed by hand:",
-        f"    {' '.join(['wye bench', *document.names])} --out docs/performance.md",
+        f"    {' '.join(['python -m benchmarks', *document.names])} --out docs/performance.md",
         f"- Machine: {place}; {machine['platform']}.",
         f"- Versions: {', '.join(known)}.",
         f"- Begun {document.date}, done in {number(document.seconds / 60)} minutes."

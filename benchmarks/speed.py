@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from wye.bench.apart import TASKS, meet, peak_memory
+from benchmarks.apart import TASKS, meet, peak_memory
 from wye.machine import keep_freed_memory
 from wye.recipe.resolve import resolve
 from wye.recipe.schema import Phase, Recipe

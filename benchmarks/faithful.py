@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from wye.bench import reference, speed
-from wye.bench.result import Finding, Goal, Repeats, Result, Table, shown
-from wye.bench.settings import Benchmark, Found, Settings
+from benchmarks import reference, speed
+from benchmarks.result import Finding, Goal, Repeats, Result, Table, shown
+from benchmarks.settings import Benchmark, Found, Settings
 
 ROW = "joint/v4-l2"
 BATCHES = (32, 128)

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.apart import TASKS, peak_memory
+from benchmarks.result import Finding, Goal, Repeats, Result, Table, percent, shown
+from benchmarks.settings import Benchmark, Found, LeftOutError, Settings
 from wye import api
-from wye.bench.apart import TASKS, peak_memory
-from wye.bench.result import Finding, Goal, Repeats, Result, Table, percent, shown
-from wye.bench.settings import Benchmark, Found, LeftOutError, Settings
 from wye.recipe.resolve import recipe_from_row, resolve
 from wye.recipe.schema import Recipe
 from wye.runs.launch import Launch

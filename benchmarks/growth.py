@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from wye.bench.result import Finding, Repeats, Result, Table, shown
-from wye.bench.settings import Benchmark, Found, Settings
+from benchmarks.result import Finding, Repeats, Result, Table, shown
+from benchmarks.settings import Benchmark, Found, Settings
 from wye.jobs.plan import plan
 from wye.metrics import number
 from wye.recipe.overrides import validated

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from wye.bench.apart import TASKS
-from wye.bench.speed import trainer_of
+from benchmarks.apart import TASKS
+from benchmarks.speed import trainer_of
 
 DATA, OPTIMIZER = "wye: data", "Optimizer.step#"
 GROUPS = {
