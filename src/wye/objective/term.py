@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from wye.registry import Registry
 
@@ -20,7 +21,8 @@ Need = Literal["classifier", "decoder", "features"]
 """A branch of the network, or the frozen network whose features are compared."""
 
 
-class Step(Protocol):
+@dataclass
+class Step(ABC):
     """What a term is computed from: a batch, and what the network made of it.
 
     Attributes:
@@ -43,9 +45,11 @@ class Step(Protocol):
     parameters: Iterable[nn.Parameter]
     generator: torch.Generator
 
+    @abstractmethod
     def whole_inputs(self) -> Tensor:
         """`(N, C, H, W)`: the inputs of the batch of all devices, for what is drawn for all."""
 
+    @abstractmethod
     def reconstruct(self, inputs: Tensor) -> Tensor:
         """Reconstruct other inputs than the batch's, in a pass of its own.
 
@@ -58,6 +62,7 @@ class Step(Protocol):
             `(N, C, H, W)`, of the part of this device.
         """
 
+    @abstractmethod
     def features(self, images: Tensor) -> Sequence[Tensor]:
         """What the frozen network sees in images `(N, C, H, W)` of the target's range."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wye.data.batches import Batch
 from wye.data.parts import Part
 from wye.network.build import Network, Output
-from wye.objective import TERMS
+from wye.objective import TERMS, Step
 from wye.recipe.schema import LossSettings
 from wye.training.batch_norm import statistics_kept
 from wye.training.features import FeatureNetwork
@@ -117,17 +117,9 @@ class Objective:
 
 
 @dataclass
-class _Step:
-    """See `wye.objective.Step`."""
+class _Step(Step):
+    """A step of a network that learns, on this device's part of the batch."""
 
-    settings: LossSettings
-    batch: Batch
-    logits: Tensor | None
-    reconstruction: Tensor | None
-    class_weights: Tensor | None
-    training: bool
-    parameters: Iterable[nn.Parameter]
-    generator: torch.Generator
     network: Network
     whole: Batch
     part: Part | None
