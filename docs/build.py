@@ -28,7 +28,7 @@ from study_page import index, study_page
 from wye.cli.output import figure, shown_metrics
 from wye.evidence.collect import by_row
 from wye.runs import Run
-from wye.runs.folder import complete_runs
+from wye.runs.run import complete_runs
 from wye.studies import studies
 
 ROOT = Path(__file__).parent.parent

@@ -28,7 +28,7 @@ KEPT = ("accuracy", "train_seconds")
 
 def collect(study: str, runs: Runs) -> Results:
     """The figures of the rows that a study's grids made, by protocol, row, metric and seed."""
-    from wye.runs.folder import Run
+    from wye.runs.run import Run
 
     found: Results = {"protocols": {}, "where": {}}
     rows = {f"{study}/{row}" for grid in studies()[study].grids for row in grid.rows()}

@@ -15,7 +15,7 @@ from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
 from wye.report.rows import TRUNCATED, flat, overrides
 from wye.report.view import command
-from wye.runs.folder import Run, find_runs
+from wye.runs.run import Run, find_runs
 from wye.studies import row_names
 
 Measured = dict[str, Any]

@@ -11,7 +11,7 @@ from measured import Measured
 
 from wye.metrics import best, headlines, metric, number, ordered, spread
 from wye.recipe import Recipe, recipe_from_row
-from wye.recipe.decoder import caveat
+from wye.recipe.measured import caveat
 
 HEADINGS = ("row", "metric", "published", "measured", "difference", "training", "command")
 

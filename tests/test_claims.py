@@ -20,8 +20,8 @@ import wye.evidence.findings
 from wye.errors import UsageError
 from wye.evidence.claims import Claim, load_claims, read_claims
 from wye.evidence.findings import Finding, findings
-from wye.metrics import METRICS
 from wye.recipe import recipe_from_row
+from wye.recipe.measured import measures
 
 V1, V11, V12 = "joint/v1", "joint/v1.1", "joint/v1.2"
 BETA0 = {row: f"{row}-beta0" for row in (V1, V11, V12)}
@@ -82,7 +82,7 @@ def test_the_file_has_every_study_and_its_rows_measure_what_is_claimed() -> None
     for claim in claims:
         assert claim.id[:2] in ("S0", "S1", "S2", "S3", "S4") and claim.says.endswith(".")
         for row in claim.rows:
-            assert METRICS[claim.metric].measured_by(recipe_from_row(row)), (claim.id, row)
+            assert measures(recipe_from_row(row), claim.metric), (claim.id, row)
 
 
 def test_what_the_file_says_was_published_is_what_the_rows_say() -> None:
@@ -125,7 +125,7 @@ def effect_of(claim: Claim, figures: Mapping[str, float | None]) -> float:
 def test_a_metric_is_measured_where_there_is_what_it_measures(
     metric: str, row: str, measured: bool
 ) -> None:
-    assert METRICS[metric].measured_by(recipe_from_row(row)) is measured
+    assert measures(recipe_from_row(row), metric) is measured
 
 
 ENTRY = "{id: a, says: It is., where: here, metric: accuracy, "

@@ -16,7 +16,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 import wye
 from wye.errors import UsageError
 from wye.recipe import Recipe, recipe_from_row
-from wye.runs.folder import Run
+from wye.runs.run import Run
 
 A, B = "joint/v4-l2", "joint/v4-beta0"
 FIRST, SECOND = [0.853, 0.851, 0.857, 0.849], [0.848, 0.850, 0.846, 0.847]

@@ -13,9 +13,10 @@ from wye.errors import UsageError
 from wye.recipe import resolve
 from wye.recipe.overrides import validated
 from wye.recipe.schema import Recipe
-from wye.runs.folder import Run, RunFolder
+from wye.runs.folder import RunFolder
 from wye.runs.launch import Launch, launch
 from wye.runs.model import Model
+from wye.runs.run import Run
 
 ENCODER = "C'(4) > BN > C(6) > D(0.2)"
 SOURCE: dict[str, Any] = {

@@ -33,7 +33,7 @@ from wye.evidence.paired import (
 )
 from wye.evidence.verdict import holm
 from wye.recipe import recipe_from_row
-from wye.runs.folder import Run
+from wye.runs.run import Run
 
 COMPARISONS = 2000
 

@@ -17,7 +17,7 @@ from wye.evidence import splits
 from wye.evidence.claims import read_claims
 from wye.metrics import METRICS, Evaluated, Metric, best, figures, register
 from wye.recipe import Recipe, recipe_from_row, resolve
-from wye.recipe.decoder import caveat
+from wye.recipe.measured import caveat
 from wye.recipe.overrides import parse_overrides
 from wye.runs import Run
 

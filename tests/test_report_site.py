@@ -11,7 +11,7 @@ from wye.cli.app import app
 from wye.report import write_report
 from wye.report.grouping import group
 from wye.report.site import render
-from wye.runs.folder import find_runs
+from wye.runs.run import find_runs
 from wye.studies import studies
 
 

@@ -20,8 +20,8 @@ from wye.data.transforms import pipeline
 from wye.errors import WyeError
 from wye.recipe import Recipe, recipe_from_row, resolve
 from wye.recipe.overrides import validated
-from wye.runs.folder import Run
 from wye.runs.launch import Launch, launch
+from wye.runs.run import Run
 from wye.runs.setup import set_up
 from wye.studies import load_study, row_names, row_settings, studies
 from wye.training import Trainer

@@ -13,9 +13,9 @@ from wye.plots.style import available
 from wye.recipe.overrides import nest
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
-from wye.runs.folder import Run
 from wye.runs.launch import Launch, launch
 from wye.runs.model import Model
+from wye.runs.run import Run
 from wye.runs.together import follow
 from wye.studies.merging import merge
 from wye.training.ranks import choose_device, join

@@ -18,7 +18,7 @@ from wye.metrics import figures, metric, ordered
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
-    from wye.runs.folder import Run
+    from wye.runs.run import Run
 
 _GAP = "   "
 _LEAST = 8
@@ -177,7 +177,7 @@ def _folded(cell: str, width: int) -> list[str]:
 
 def print_result(run: Run) -> None:
     """A run's test figures beside the published ones."""
-    from wye.recipe.decoder import caveat
+    from wye.recipe.measured import caveat
 
     assert run.result is not None
     recipe, test = run.recipe, figures(run.result)

@@ -12,8 +12,9 @@ from wye.cli.output import Format, Json, figure, print_json, print_table, say, s
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
-    from wye.runs.folder import Examples, Run, RunFolder
+    from wye.runs.folder import Examples, RunFolder
     from wye.runs.model import Model
+    from wye.runs.run import Run
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Weights = Annotated[
@@ -37,11 +38,11 @@ def evaluate(
 
     Precision, recall and F1 of each class too.
     """
-    from wye.recipe.decoder import caveat
+    from wye.recipe.measured import caveat
     from wye.runs.dependencies import Others, dependencies
-    from wye.runs.folder import Run
     from wye.runs.model import Model
     from wye.runs.results import measured_part
+    from wye.runs.run import Run
     from wye.runs.setup import set_up
 
     opened = Run(run)
@@ -104,8 +105,8 @@ def reconstruct(
     from wye.plots.gallery import compared, gallery_figure
     from wye.plots.output import check_format, save
     from wye.plots.style import need_matplotlib
-    from wye.runs.folder import Run
     from wye.runs.model import Model
+    from wye.runs.run import Run
 
     check_format(out)
     need_matplotlib()
@@ -153,8 +154,8 @@ def predict(
     """Name the class of images."""
     import torch
 
-    from wye.runs.folder import Run
     from wye.runs.model import Model
+    from wye.runs.run import Run
 
     model = Model.of(Run(run), weights)
     files = [file for path in images for file in _files(path)]
@@ -210,8 +211,8 @@ def embed(
     from wye.data.sources import load
     from wye.errors import UsageError
     from wye.files import write_atomically
-    from wye.runs.folder import Run
     from wye.runs.model import Model
+    from wye.runs.run import Run
     from wye.streams import Streams
 
     opened = Run(run)

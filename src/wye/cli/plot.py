@@ -32,7 +32,7 @@ def plot(
     """
     from wye.errors import UsageError
     from wye.plots.runs import draw_runs
-    from wye.runs.folder import find_runs
+    from wye.runs.run import find_runs
 
     found = []
     for path in runs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from wye.runs.folder import Run
+    from wye.runs.run import Run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def report(
     from wye.evidence.findings import findings
     from wye.recipe.resolve import PROTOCOLS
     from wye.report import write_report
-    from wye.runs.folder import find_runs
+    from wye.runs.run import find_runs
 
     roots = runs or [Path("runs")]
     found = [run for root in roots for run in find_runs(root) if _sound(run)]

@@ -117,7 +117,7 @@ def _worth_showing(measured: dict[str, Any]) -> list[str]:
 
 
 def _marked(recipe: Recipe, name: str, measured: dict[str, Any]) -> str:
-    from wye.recipe.decoder import caveat
+    from wye.recipe.measured import caveat
 
     why = caveat(recipe, name) if name in measured else ""
     return f" ({why})" if why else ""

@@ -207,7 +207,7 @@ def _print(board: Board, document: dict[str, Any]) -> None:
     """A line per row: how many runs there are of it, and what they measured."""
     from wye.jobs import Status
     from wye.metrics import figures, ordered, spread
-    from wye.runs.folder import Run
+    from wye.runs.run import Run
 
     rows: dict[str, list[Run]] = {run["row"]: [] for run in document["runs"]}
     failed = dict.fromkeys(rows, 0)

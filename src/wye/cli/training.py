@@ -14,8 +14,8 @@ from wye.cli.rows import Overrides, Protocol
 from wye.machine import here
 
 if TYPE_CHECKING:
-    from wye.runs.folder import Run
     from wye.runs.launch import Launch
+    from wye.runs.run import Run
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 

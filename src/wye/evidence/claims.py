@@ -21,7 +21,7 @@ from wye.errors import UsageError
 from wye.evidence.verdict import Region
 from wye.metrics import METRICS, metric
 from wye.recipe import recipe_from_row
-from wye.recipe.decoder import caveat
+from wye.recipe.measured import caveat, measures
 from wye.recipe.settings import NonNegative, Number
 from wye.registry import suggest
 from wye.studies import row_names
@@ -150,7 +150,7 @@ def _check(claim: Claim) -> None:
         if row not in known:
             raise UsageError(f"{FILE}: {claim.id}: no row {shown(row)}; {suggest(row, known)}")
         recipe = recipe_from_row(row)
-        if not metric(claim.metric).measured_by(recipe):
+        if not measures(recipe, claim.metric):
             raise UsageError(f"{FILE}: {claim.id}: runs of {row} measure no {claim.metric}")
         if why := caveat(recipe, claim.metric):
             raise UsageError(f"{FILE}: {claim.id}: {claim.metric} of {row} says nothing: {why}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from wye.recipe import Recipe, recipe_from_row
 from wye.recipe.resolve import protocols
 from wye.recipe.schema import SETTINGS
-from wye.runs.folder import Run, complete_runs
+from wye.runs.run import Run, complete_runs
 from wye.studies import row_names
 
 Repeats = dict[int, Run]

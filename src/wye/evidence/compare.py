@@ -14,7 +14,7 @@ from wye.evidence.paired import NO_FLOOR, Paired, overlap, paired
 from wye.evidence.systems import System
 from wye.metrics import METRICS, ordered
 from wye.recipe import Recipe
-from wye.recipe.decoder import caveat
+from wye.recipe.measured import caveat
 from wye.registry import suggest
 from wye.studies import row_names
 from wye.wording import shown
@@ -188,7 +188,7 @@ def _answers(
     first: System, second: System, seeds: list[int], warnings: list[str]
 ) -> Iterator[tuple[int, tuple[bytes, Right, Right]]]:
     """Seed to the labels, and which images each system classified correctly."""
-    from wye.runs.folder import Run
+    from wye.runs.run import Run
 
     missing: list[int] = []
     for seed in seeds:

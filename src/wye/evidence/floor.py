@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from wye.metrics import metric
-from wye.runs.folder import Run
+from wye.runs.run import Run
 
 USUAL = 1 / 3
 """Usual standard deviation over seeds, low rather than high, as a fraction of the binomial one."""

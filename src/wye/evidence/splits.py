@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wye.metrics import best, figures, ordered, spread
-from wye.runs.folder import Run
+from wye.runs.run import Run
 
 
 def summary(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from wye.evidence.collect import Repeats, Runs, protocols_of, repeats, runs_by_r
 from wye.recipe import Recipe
 from wye.recipe.resolve import PROTOCOLS
 from wye.registry import suggest
-from wye.runs.folder import complete_runs
+from wye.runs.run import complete_runs
 from wye.studies import row_names
 from wye.wording import shown
 

@@ -12,8 +12,6 @@ from wye.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from wye.recipe.schema import Recipe
-
 
 class Evaluated(Protocol):
     """What a metric is computed from: a trained network's answers on one part of the data.
@@ -92,17 +90,6 @@ class Metric:
         if not math.isfinite(value):
             return math.inf
         return -value if self.higher_is_better else value
-
-    def measured_by(self, recipe: Recipe) -> bool:
-        """Whether a run of the recipe measures it."""
-        there = {
-            "classifier": recipe.network.classifier != "none",
-            "decoder": recipe.network.decoder != "none",
-            "judge": recipe.evaluation.judge != "none",
-            "corrupt": bool(recipe.evaluation.corrupt),
-            "ssim_range2": recipe.evaluation.ssim_range2,
-        }
-        return all(there[need] for need in self.needs)
 
 
 METRICS: Registry[Metric] = Registry("metric")

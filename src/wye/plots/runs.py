@@ -17,7 +17,8 @@ from wye.plots.gains import gains_figure, span
 from wye.plots.gallery import compared, gallery_figure
 from wye.plots.output import check_format, save
 from wye.recipe.resolve import PROTOCOLS
-from wye.runs.folder import Examples, Run
+from wye.runs.folder import Examples
+from wye.runs.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

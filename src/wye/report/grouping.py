@@ -10,7 +10,7 @@ from dataclasses import replace
 from wye.evidence.collect import protocol_of
 from wye.recipe import Recipe, recipe_from_row
 from wye.report.rows import CHANGED, OWN, PAPER, SHORT, TRUNCATED, Row, flat
-from wye.runs.folder import Run
+from wye.runs.run import Run
 from wye.studies import row_names, studies
 
 _STANDINGS = (PAPER, SHORT, CHANGED, OWN)

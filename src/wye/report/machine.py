@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from wye.report.rows import is_number
-from wye.runs.folder import Run
+from wye.runs.run import Run
 
 _MOST_VALUES = 4
 

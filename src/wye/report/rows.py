@@ -13,9 +13,9 @@ from typing import Any, TypeGuard
 from wye.evidence.splits import summary
 from wye.metrics import Spread, figures, ordered, spread
 from wye.recipe import recipe_from_row
-from wye.recipe.decoder import caveat
+from wye.recipe.measured import caveat
 from wye.recipe.schema import SETTINGS, Recipe
-from wye.runs.folder import Run
+from wye.runs.run import Run
 
 TRUNCATED = "truncated"
 """Status of a run that a limit on its steps ended: a trial, not a measurement."""

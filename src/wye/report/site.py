@@ -17,7 +17,7 @@ from wye.plots.style import dark_colours
 from wye.report import claims_page, pages, when_page
 from wye.report.grouping import group
 from wye.report.rows import Row
-from wye.runs.folder import Run
+from wye.runs.run import Run
 from wye.studies import studies
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from wye.plots.style import available
 from wye.recipe.schema import SETTINGS
 from wye.report.gallery import columns
 from wye.report.rows import CHANGED, SHORT, Row, command_words, is_number, section
-from wye.runs.folder import Run
+from wye.runs.run import Run
 
 MOST_CLASSES = COUNTED
 """More classes than this make no readable matrix; the commonest confusions are listed instead."""

@@ -19,8 +19,9 @@ from wye.recipe.overrides import validated
 from wye.recipe.resolve import protocols, recipe_from_row, resolve
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.registry import suggest
-from wye.runs.folder import RUNS, Run, RunFolder, default_folder
+from wye.runs.folder import RUNS, RunFolder, default_folder
 from wye.runs.model import Model
+from wye.runs.run import Run
 from wye.studies import row_names
 from wye.wording import shown
 

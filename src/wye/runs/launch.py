@@ -18,8 +18,9 @@ from wye.errors import TrainingError, UsageError
 from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
-from wye.runs.folder import RUNS, Run, RunFolder, default_folder
+from wye.runs.folder import RUNS, RunFolder, default_folder
 from wye.runs.results import evaluate
+from wye.runs.run import Run
 from wye.runs.setup import set_up
 from wye.runs.together import Work, agree
 from wye.training.loop import Trainer

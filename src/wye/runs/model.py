@@ -19,7 +19,7 @@ from wye.data.transforms import pipeline
 from wye.errors import UsageError
 from wye.network.build import Network, Output, build_network
 from wye.recipe.schema import NetworkSettings
-from wye.runs.folder import Run
+from wye.runs.run import Run
 from wye.training.precision import as_trained, multiplying_in
 
 BATCH = 500

@@ -12,9 +12,10 @@ from wye.network.build import Network
 from wye.network.describe import describe
 from wye.recipe.parts import BEST
 from wye.runs.examples import examples
-from wye.runs.folder import Run, RunFolder
+from wye.runs.folder import RunFolder
 from wye.runs.judge import judge_of
 from wye.runs.model import Model
+from wye.runs.run import Run
 from wye.runs.setup import Setup
 from wye.training.loop import Trainer
 

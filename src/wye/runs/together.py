@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from wye.errors import MachineError, TrainingError, UsageError
 from wye.recipe.schema import Recipe
-from wye.runs.folder import Run
+from wye.runs.run import Run
 from wye.runs.setup import set_up
 from wye.training.loop import Trainer
 from wye.training.precision import channels_last

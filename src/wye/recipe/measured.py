@@ -1,10 +1,22 @@
-"""Whether a recipe's decoder is trained for the encoder that it ends up with."""
+"""What runs of a recipe measure, and which of it says nothing."""
 
 from __future__ import annotations
 
 from wye.metrics import metric
 from wye.objective import TERMS
 from wye.recipe.schema import Recipe, ResolvedPhase
+
+
+def measures(recipe: Recipe, name: str) -> bool:
+    """Whether runs of a recipe measure metric `name`."""
+    there = {
+        "classifier": recipe.network.classifier != "none",
+        "decoder": recipe.network.decoder != "none",
+        "judge": recipe.evaluation.judge != "none",
+        "corrupt": bool(recipe.evaluation.corrupt),
+        "ssim_range2": recipe.evaluation.ssim_range2,
+    }
+    return all(there[need] for need in metric(name).needs)
 
 
 def caveat(recipe: Recipe, name: str) -> str:

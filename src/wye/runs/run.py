@@ -1,0 +1,226 @@
+"""A run that was made, read back from its folder; torch is asked for where weights are."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from yaml import YAMLError
+
+from wye.errors import MachineError, UsageError, WyeError
+from wye.metrics import figures
+from wye.recipe.overrides import validated
+from wye.recipe.parts import BEST, EPOCHS, LAST
+from wye.recipe.schema import Recipe
+from wye.registry import suggest
+from wye.runs.folder import RUNS, Examples, RunFolder
+from wye.studies.load import yaml_loader
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+logger = logging.getLogger("wye")
+
+
+class Run:
+    """A run that was carried out, or begun, read back from its folder.
+
+    Raises:
+        UsageError: the folder holds no run.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.folder = RunFolder(self.path)
+        if not self.folder.holds_run:
+            raise UsageError(
+                f"{self.path} holds no run (no recipe.yaml in it);"
+                " `wye train ROW` makes one under runs/"
+            )
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        content = self._read("recipe.yaml", lambda text: yaml.load(text, Loader=yaml_loader()))
+        if not isinstance(content, dict):
+            raise MachineError(f"{self.path / 'recipe.yaml'} is damaged: it holds no recipe")
+        return validated(content)
+
+    @cached_property
+    def result(self) -> dict[str, Any] | None:
+        """`result.json`, None while the run is unfinished."""
+        return self._object("result.json", "status", "test", "seconds")
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was trained to its end and measured."""
+        return self.result is not None and self.result["status"] == "complete"
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Its metrics of one number, by name; none while it is unfinished."""
+        return figures(self.result or {})
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """`environment.json`."""
+        return self._object("environment.json") or {}
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """`config.json`: what is needed to rebuild the network and feed it images.
+
+        Raises:
+            UsageError: the run is unfinished.
+        """
+        config = self._object("config.json", "network", "classes", "shape", "inputs", "targets")
+        if config is None:
+            raise UsageError(
+                f"{self.path} is not finished: it has no config.json; `wye train {self.path}"
+                f" --resume --out {self.path}` goes on with it"
+            )
+        return config
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`."""
+        if not (self.path / "metrics.jsonl").exists():
+            return []
+        lines: list[dict[str, Any]] = self._read(
+            "metrics.jsonl", lambda text: [json.loads(line) for line in text.splitlines()]
+        )
+        return lines
+
+    def weights(self, which: str | None = None) -> dict[str, Tensor]:
+        """The state dict of an epoch.
+
+        Args:
+            which: the `last` epoch or the `best` one on validation; None for the one that was
+                measured (`evaluation.selection`).
+
+        Raises:
+            UsageError: another word, or there is no such epoch: none is best without validation.
+            MachineError: the file is damaged.
+        """
+        if which not in (None, *EPOCHS):
+            raise UsageError(f"no weights are called {which!r}; {suggest(str(which), EPOCHS)}")
+        if which == BEST:
+            if not (self.path / "best.safetensors").exists():
+                raise UsageError(
+                    f"{self.path} has no best epoch: nothing was held out for validation"
+                )
+            return self._tensors("best.safetensors")
+        if which is None or self.recipe.evaluation.selection == LAST:
+            return self._tensors("model.safetensors")
+        import torch
+
+        state = self.folder.read_checkpoint(torch.device("cpu"))
+        if state is None:
+            raise UsageError(f"{self.path} has no last.ckpt")
+        weights: dict[str, Tensor] = state["network"]
+        return weights
+
+    def predictions(self) -> tuple[Tensor, Tensor]:
+        """True and given class of the test images in their order, int64 `(N,)` each.
+
+        Raises:
+            UsageError: there are none: no classifier, or a run of an earlier version.
+            MachineError: the file is damaged.
+        """
+        found = self._tensors("predictions.safetensors")
+        labels, predicted = found.get("labels"), found.get("predicted")
+        if labels is None or predicted is None or labels.shape != predicted.shape:
+            raise MachineError(f"{self.path / 'predictions.safetensors'} is damaged")
+        return labels, predicted
+
+    def examples(self) -> Examples | None:
+        """What a gallery shows; None where there is no decoder.
+
+        Raises:
+            MachineError: the file is damaged.
+        """
+        if not self.folder.has_examples:
+            return None
+        try:
+            return Examples(**self._tensors("examples.safetensors"))
+        except TypeError:
+            raise MachineError(f"{self.path / 'examples.safetensors'} is damaged") from None
+
+    def _tensors(self, name: str) -> dict[str, Tensor]:
+        import safetensors.torch
+        from safetensors import SafetensorError
+
+        path = self.path / name
+        if not path.exists():
+            raise UsageError(f"{self.path} has no {name}")
+        try:
+            return safetensors.torch.load_file(path)
+        except SafetensorError as error:
+            raise MachineError(f"{path} is damaged: {error}") from None
+
+    def _object(self, name: str, *needed: str) -> dict[str, Any] | None:
+        if not (self.path / name).exists():
+            return None
+        content = self._read(name, json.loads)
+        if not isinstance(content, dict) or not set(needed) <= set(content):
+            raise MachineError(f"{self.path / name} is damaged: it lacks what it should hold")
+        return content
+
+    def _read(self, name: str, parse: Callable[[str], Any]) -> Any:
+        path = self.path / name
+        try:
+            return parse(path.read_text())
+        except (ValueError, yaml.YAMLError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:80]
+            raise MachineError(f"{path} is damaged: {reason}") from None
+
+
+SEED = re.compile(r"^seed: (\d+)$", re.MULTILINE)
+
+
+def complete_runs(root: Path) -> Iterator[Run]:
+    """The complete runs at or under a folder, in the order of their paths.
+
+    A damaged folder is left out with a warning; one whose settings are no recipe any more, or that
+    was ended by a number of steps, without.
+    """
+    known: dict[str, Recipe] = {}
+    for path in sorted(root.glob("**/result.json")):
+        try:
+            text = (path.parent / "recipe.yaml").read_text()
+            run = Run(path.parent)
+            if run.complete and run.figures:
+                vars(run)["recipe"] = _recipe(text, known)
+                yield run
+        except UsageError:
+            continue
+        except (WyeError, OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError):
+            logger.warning("%s is damaged; it is left out", path.parent)
+
+
+def _recipe(text: str, known: dict[str, Recipe]) -> Recipe:
+    """The recipe of a file's text; texts that differ in the seed alone are read once.
+
+    Reading takes a millisecond, and there are hundreds of runs.
+    """
+    seeds = SEED.findall(text)
+    if len(seeds) != 1:
+        return validated(yaml.load(text, Loader=yaml_loader()))
+    common = SEED.sub("seed: 0", text)
+    if common not in known:
+        known[common] = validated(yaml.load(common, Loader=yaml_loader()))
+    return known[common].model_copy(update={"seed": int(seeds[0])})
+
+
+def find_runs(root: Path = RUNS) -> Iterator[Run]:
+    """Every run at or under a folder, in the order of their paths."""
+    if (root / "recipe.yaml").exists():
+        yield Run(root)
+    for recipe in sorted(root.glob("*/**/recipe.yaml")):
+        yield Run(recipe.parent)
