@@ -31,7 +31,7 @@ from wye.runs import Run, RunFolder
 from wye.training.objective import Objective
 from wye.training.ranks import ALONE, choose_device
 
-TOLERANCE = {"joint": 1e-5, "normalised": 1e-5, "phases": 1e-2}
+TOLERANCE = {"joint": 1e-5, "normalised": 1e-5, "noisy": 1e-4, "phases": 1e-2}
 """How far a tensor may be from the other's, in shares of its norm (and 1e-6 beyond), after a dozen
 steps in fp32. Additions in another order are all that differs, but training amplifies it, so that
 no two numbers of processes give the same weights after hundreds of steps. The images made in the
@@ -60,6 +60,12 @@ RECIPES: dict[str, dict[str, Any]] = {
         "loss": {"class_weights": "balanced"},
         "train": {"unlabelled": 7, "lr": 0.01},
         "evaluation": {"selection": "best"},
+    },
+    "noisy": {
+        "data": {"corrupt": "noise(0.2)", "corrupt_in": "decoder"},
+        "network": {"encoder": "C(6, bn=before) > C(6)", "classifier": "L(16) > L'(classes)"},
+        "loss": {"delta": 0.5},
+        "train": {"unlabelled": 7, "lr": 0.01},
     },
     "phases": {
         "network": {"encoder": "C(4, bn=before) > C(6)"},
