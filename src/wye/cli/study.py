@@ -206,7 +206,8 @@ def _document(board: Board, request: Request, seeds: int) -> dict[str, Any]:
 def _print(board: Board, document: dict[str, Any]) -> None:
     """A line per row: how many runs there are of it, and what they measured."""
     from wye.jobs import Status
-    from wye.metrics import figures, ordered, spread
+    from wye.metrics import figures, headlines, ordered, spread
+    from wye.recipe.measured import caveat
     from wye.runs.run import Run
 
     rows: dict[str, list[Run]] = {run["row"]: [] for run in document["runs"]}
@@ -221,13 +222,14 @@ def _print(board: Board, document: dict[str, Any]) -> None:
         measured = [figures(run.result or {}) for run in runs]
         name = ""
         if measured:
-            published = ordered(runs[0].recipe.published)
-            known = [*published, "accuracy", "psnr", "train_loss"]
+            known = [*ordered(runs[0].recipe.published), *headlines(measured[0]), *measured[0]]
             name = next((name for name in known if name in measured[0]), "")
         found = spread([values[name] for values in measured if name in values])
         shown = figure(name, found.mean) if found else ""
         if found and found.sd is not None:
             shown += f" ± {figure(name, found.sd)}"
+        if found and (why := caveat(runs[0].recipe, name)):
+            shown += f" ({why})"
         lines.append((row, str(len(runs)), str(failed[row] or ""), name, shown))
     columns = [("row", "left"), ("runs", "right"), ("failed", "right")]
     columns += [("test", "left"), ("measured", "right")]

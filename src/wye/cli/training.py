@@ -114,6 +114,7 @@ def _run(launch: Launch) -> Run:
 def _print_splits(runs: list[Run], json: bool) -> None:
     """The splits side by side: mean, deviation, and the best by the test set, labelled so."""
     from wye.evidence.splits import summary
+    from wye.recipe.measured import caveat
 
     found = summary(runs)
     if json:
@@ -121,9 +122,10 @@ def _print_splits(runs: list[Run], json: bool) -> None:
         return
     columns = [("test", "left"), ("mean", "right"), ("deviation", "right")]
     columns += [("best split (optimistic)", "right"), ("seed", "right")]
+    caveats = {name: caveat(runs[0].recipe, name) for name in found}
     lines = [
         (
-            name,
+            f"{name} *" if caveats[name] else name,
             figure(name, of["mean"]),
             figure(name, of["sd"]),
             figure(name, of["best"]["value"]),
@@ -132,6 +134,8 @@ def _print_splits(runs: list[Run], json: bool) -> None:
         for name, of in found.items()
     ]
     print_table(columns, lines, title=f"{runs[0].recipe.row}, {len(runs)} random splits")
+    for why in dict.fromkeys(filter(None, caveats.values())):
+        print(f"* {why}")
 
 
 def command_of(
