@@ -9,9 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.benchmarks import find
-from benchmarks.document import Document, carry_out, settings_for
-from benchmarks.page import GOALS, page
+from benchmarks.document import GOALS, Document, carry_out, find, page, settings_for
 from benchmarks.result import Table
 from wye.cli.output import Json, print_json, print_table
 from wye.cli.training import Device
@@ -70,7 +68,6 @@ def bench(
 
 
 def _print(document: Document) -> None:
-
     for name, result in document.results.items():
         for index, table in enumerate(result.tables()):
             title = table.title if index else f"{name}: {table.title or find(name).title}"

@@ -8,20 +8,20 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.apart import TASKS, peak_memory
+from benchmarks.reference import ROW as STUDIED
+from benchmarks.reference import train_reference
 from benchmarks.result import Finding, Goal, Repeats, Result, Table, percent, shown
 from benchmarks.settings import Benchmark, Found, LeftOutError, Settings
 from wye import api
+from wye.apart import peak_memory
 from wye.recipe.resolve import recipe_from_row, resolve
 from wye.recipe.schema import Recipe
 from wye.runs.launch import Launch
 from wye.studies.load import row_names
 
-STUDIED = "joint/v4-l2"
 QUICK_ROW, FAST_ROW = "wye/quick", "wye/fast94"
 
 
-@TASKS.register("train")
 def train(
     row: str, seed: int, data: str, device: str, cut: int | None = None, warm_up: int = 0
 ) -> dict[str, Any]:
@@ -35,7 +35,6 @@ def train(
         `test`, the figures; `seconds` of training; `total`, the seconds with data and evaluation;
         `precision`; `peak_mb`.
     """
-
     with tempfile.TemporaryDirectory() as folder:
 
         def carry_out(name: str, max_steps: int | None) -> Any:
@@ -219,7 +218,7 @@ def row_reached(settings: Settings, row: str) -> Reached:
     studied = recipe_from_row(STUDIED)
     epoch = partial(
         settings.carry_out,
-        "reference",
+        train_reference,
         {
             **where,
             "batch_size": studied.train.batch_size,
@@ -232,7 +231,7 @@ def row_reached(settings: Settings, row: str) -> Reached:
     for turn in range(max(count, beside)):
         if turn < count:
             arguments = {"row": row, "seed": turn, "cut": scale.cut, "warm_up": warm_up, **where}
-            trained.append(settings.carry_out("train", arguments))
+            trained.append(settings.carry_out(train, arguments))
         if turn < beside:
             epochs.append(epoch())
     seconds = Repeats.of(each["seconds"] for each in trained)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks import speed
 from benchmarks.result import Finding, Repeats, Result, Table, shown
 from benchmarks.settings import Benchmark, Found, Settings
 from wye.jobs.plan import plan
@@ -167,7 +168,7 @@ def _speed(settings: Settings, folder: Path, side: int) -> Callable[[], Found]:
         "steps": scale.steps_of(BATCH, side),
         "warm_up": scale.warm_up,
     }
-    return partial(settings.carry_out, "speed", arguments)
+    return partial(settings.carry_out, speed.measure, arguments)
 
 
 def _by_rows(settings: Settings, place: Path) -> tuple[OfRows, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks import peak, profile, speed
+from benchmarks import peak, speed
 from benchmarks.accuracy import FAST_ROW, QUICK_ROW
-from benchmarks.faithful import ROW
+from benchmarks.reference import ROW
 from benchmarks.result import Finding, Goal, Repeats, Result, Table, percent, shown
 from benchmarks.settings import Benchmark, Found, Settings
 from wye.data.batches import steps_per_epoch
@@ -115,10 +115,7 @@ class Limit(Result):
         )
         groups = Table(
             ("share of the time", *names),
-            [
-                (group, *(percent(cost.groups[group]) for _, cost in lines))
-                for group in profile.ORDER
-            ],
+            [(group, *(percent(cost.groups[group]) for _, cost in lines)) for group in speed.ORDER],
             title="Where the time goes, under the profiler",
         )
         return [costs, groups]
@@ -138,7 +135,7 @@ def _rest(row: RowLimit) -> list[tuple[str, float]]:
     times = [cost.steps * cost.step_seconds.median for cost in row.phases]
     found = {
         group: sum(t * cost.groups[group] for t, cost in zip(times, row.phases, strict=True))
-        for group in profile.ORDER
+        for group in speed.ORDER
         if group not in ("convolutions", "matrix products")
     }
     return sorted(((g, t / sum(times)) for g, t in found.items()), key=lambda each: -each[1])
@@ -151,7 +148,7 @@ def run(settings: Settings) -> Limit:
     measures: dict[Any, Callable[[], Found]] = {
         "peak": partial(
             settings.carry_out,
-            "peak",
+            peak.measure,
             {
                 "precision": precision,
                 "device": settings.device,
@@ -173,9 +170,9 @@ def run(settings: Settings) -> Limit:
             }
             steps = scale.steps_of(phase.train.batch_size, phase.image_size or 32)
             timed = {**arguments, "steps": steps}
-            measures[row, index] = partial(settings.carry_out, "speed", timed)
+            measures[row, index] = partial(settings.carry_out, speed.measure, timed)
             profiled = {**arguments, "steps": scale.profiled}
-            profiles[row, index] = settings.carry_out("profile", profiled)
+            profiles[row, index] = settings.carry_out(speed.profiled, profiled)
     found = settings.alternately(measures)
     top = peak.peak_of(peak.repeated(found.pop("peak")))
     rows = []

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from benchmarks.apart import TASKS
 from benchmarks.result import Finding, Repeats, Result, Table
 from benchmarks.settings import Benchmark, Settings
+from wye.bench import convolutions, products
 from wye.machine import keep_freed_memory
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 MATRICES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 CONVOLUTIONS = ((48, 32), (64, 16), (128, 16), (128, 8), (256, 8))
 """Channels in and out, and the side of the image in px."""
 BATCH = {"cpu": 128, "cuda": 1024}
 
 
-@TASKS.register("peak")
 def measure(precision: str, device: str, seconds: float, backward: bool = True) -> dict[str, Any]:
-    """Products and 3x3 convolutions (channels_last), each repeated for so many seconds.
+    """Products and convolutions, each repeated for so many seconds.
 
     Args:
         backward: convolutions with both of their gradients, too.
@@ -33,51 +28,24 @@ def measure(precision: str, device: str, seconds: float, backward: bool = True) 
         GFLOP/s by the name of what was computed.
     """
     keep_freed_memory()
-    where, dtype = torch.device(device), PRECISIONS[precision]
-    layout, batch = torch.channels_last, BATCH.get(where.type, BATCH["cpu"])
+    where = torch.device(device)
+    product = partial(products, precision=precision, device=where, seconds=seconds)
+    convolution = partial(
+        convolutions,
+        batch=BATCH.get(where.type, BATCH["cpu"]),
+        precision=precision,
+        device=where,
+        seconds=seconds,
+    )
     found: dict[str, float] = {}
     for size in MATRICES.get(where.type, MATRICES["cpu"]):
-        a, b = (torch.randn(size, size, device=where, dtype=dtype) for _ in range(2))
-        product = partial(torch.mm, a, b)
-        name = f"matrix product, {size} x {size}"
-        found[name] = _rate(product, 2 * size**3, seconds, where)
+        found[f"matrix product, {size} x {size}"] = product(size)
     for channels, side in CONVOLUTIONS:
-        images = torch.randn(batch, channels, side, side, device=where, dtype=dtype)
-        images = images.contiguous(memory_format=layout).requires_grad_(backward)
-        filters = torch.randn(channels, channels, 3, 3, device=where, dtype=dtype)
-        filters = filters.contiguous(memory_format=layout).requires_grad_(backward)
-        flops = 2 * batch * side**2 * channels**2 * 9
-
-        @torch.no_grad()
-        def forward(images: torch.Tensor = images, filters: torch.Tensor = filters) -> Any:
-            return F.conv2d(images, filters, padding=1)
-
-        def both(images: torch.Tensor = images, filters: torch.Tensor = filters) -> Any:
-            made = F.conv2d(images, filters, padding=1)
-            return torch.autograd.grad(made, (images, filters), torch.ones_like(made))
-
         name = f"convolution, {channels} channels at {side} px"
-        found[name] = _rate(forward, flops, seconds, where)
+        found[name] = convolution(channels, side)
         if backward:
-            found[f"{name}, with gradients"] = _rate(both, 3 * flops, seconds, where)
+            found[f"{name}, with gradients"] = convolution(channels, side, backward=True)
     return found
-
-
-def _rate(compute: Callable[[], Any], flops: int, seconds: float, device: torch.device) -> float:
-    """GFLOP/s."""
-
-    def now() -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter()
-
-    compute()
-    start = now()
-    done, taken = 0, 0.0
-    while taken < seconds or not done:
-        compute()
-        done, taken = done + 1, now() - start
-    return done * flops / taken / 1e9
 
 
 class Rate(Finding):
@@ -129,7 +97,7 @@ def run(settings: Settings) -> Peak:
     arguments = {"device": settings.device, "seconds": settings.scale.seconds}
     found = settings.alternately(
         {
-            name: partial(settings.carry_out, "peak", {"precision": name, **arguments})
+            name: partial(settings.carry_out, measure, {"precision": name, **arguments})
             for name in settings.precisions
         }
     )

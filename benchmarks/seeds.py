@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks import speed
-from benchmarks.accuracy import STUDIED
+from benchmarks.reference import ROW as STUDIED
 from benchmarks.result import Goal, Repeats, Result, Table, shown
 from benchmarks.settings import Benchmark, Found, LeftOutError, Settings
 from wye.jobs.local import MOST
@@ -91,7 +91,7 @@ def together(settings: Settings) -> Together:
                     "threads": threads,
                     "meeting": meeting,
                 }
-                return settings.carry_out("speed", arguments)
+                return settings.carry_out(speed.measure, arguments)
 
             found = list(pool.map(one, range(seeds)))
         return {"images_per_second": sum(each["images_per_second"] for each in found)}

@@ -1,4 +1,4 @@
-"""What a benchmark is, and what all of them are told."""
+"""What a benchmark is, what all of them are told, and how they measure apart."""
 
 from __future__ import annotations
 
@@ -6,18 +6,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from benchmarks.apart import carry_out_apart
 from benchmarks.result import Result
-from wye.errors import WyeError
+from wye.apart import in_own_process
+from wye.errors import MachineError, WyeError
 
 Key = TypeVar("Key")
 Found = dict[str, Any]
-CarryOut = Callable[[str, Mapping[str, Any]], Found]
-"""Carries a task of `TASKS` out and returns what it found."""
+Task = Callable[..., Found]
+"""A function of a module that measures: of plain values, to a dictionary of them."""
+CarryOut = Callable[[Task, Mapping[str, Any]], Found]
+"""Carries a task out with its arguments and returns what it found."""
 
 
 class LeftOutError(WyeError):
     """A benchmark cannot be carried out here; the message says why in one line."""
+
+
+def carry_out_apart(task: Task, arguments: Mapping[str, Any]) -> Found:
+    """Carry out a task in a process of its own.
+
+    Raises:
+        MachineError: it failed, in whatever way.
+    """
+    try:
+        return in_own_process(task, **arguments)
+    except WyeError as error:
+        where = f"{task.__module__}.{task.__qualname__}"
+        raise MachineError(f"measuring with {where} failed: {error}") from error
+
+
+def carry_out_here(task: Task, arguments: Mapping[str, Any]) -> Found:
+    """The same in this process, without its guarantees."""
+    return task(**arguments)
 
 
 @dataclass(frozen=True)

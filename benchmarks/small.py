@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import QUICK_ROW
-from benchmarks.apart import TASKS, environment, peak_memory
 from benchmarks.result import Goal, Repeats, Result, Table
 from benchmarks.settings import Benchmark, Found, Settings
-from benchmarks.speed import endless
 from wye import api
+from wye.apart import peak_memory
+from wye.bench import phase_alone
 from wye.data.sources import load
 from wye.errors import MachineError
 from wye.recipe.resolve import resolve
@@ -25,7 +25,6 @@ from wye.runs.model import Model
 HELP_SECONDS, LIST_SECONDS, PREDICTIONS, RUN_MB = 0.3, 0.5, 5000.0, 1500.0
 
 
-@TASKS.register("predict")
 def predict(row: str, data: str, images: int, repeats: int) -> dict[str, Any]:
     """Name images with a network that is loaded, having learned for a single step.
 
@@ -48,14 +47,13 @@ def predict(row: str, data: str, images: int, repeats: int) -> dict[str, Any]:
     return {"images_per_second": rates}
 
 
-@TASKS.register("whole-run")
 def whole_run(row: str, data: str, device: str, cut: int | None = None) -> dict[str, Any]:
     """A run of one epoch at the full size of the images: data, training, evaluation, figures.
 
     Returns:
         `peak_mb`.
     """
-    recipe = endless(resolve(row, {"data": {"name": data}}), -1)
+    recipe = phase_alone(resolve(row, {"data": {"name": data}}), -1)
     one = recipe.phases[0].model_copy(update={"epochs": 1})
     train = recipe.train.model_copy(update={"epochs": 1})
     recipe = recipe.model_copy(update={"phases": (one,), "train": train})
@@ -132,12 +130,12 @@ def run(settings: Settings) -> Small:
             "list": partial(answer, "list"),
             "run": partial(
                 settings.carry_out,
-                "whole-run",
+                whole_run,
                 {**of, "device": settings.device, "cut": settings.scale.cut},
             ),
         }
     )
-    rates = settings.carry_out("predict", {**of, **counted})["images_per_second"]
+    rates = settings.carry_out(predict, {**of, **counted})["images_per_second"]
     return Small(
         data=settings.data,
         images=settings.scale.predicted,
@@ -152,9 +150,7 @@ def answer(*words: str) -> Found:
     """Seconds until `wye` with these words has answered and ended."""
     command = [sys.executable, "-P", "-m", "wye", *words]
     start = time.perf_counter()
-    done = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment()
-    )
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - start
     if done.returncode:
         raise MachineError(f"`wye {' '.join(words)}` failed: {done.stderr.strip()}")

@@ -1,24 +1,45 @@
-"""How quick a row trains here: through the one training loop, its data and its augmentation."""
+"""How quick a row trains here, through the one training loop, and where a step's time goes."""
 
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping
+from itertools import chain, count
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.apart import TASKS, meet, peak_memory
+from wye.apart import peak_memory
+from wye.bench import ENDLESS, phase_alone
+from wye.errors import MachineError
 from wye.machine import keep_freed_memory
 from wye.recipe.resolve import resolve
-from wye.recipe.schema import Phase, Recipe
 from wye.runs.setup import set_up
 from wye.training.loop import Trainer
 from wye.training.precision import channels_last
 from wye.training.running_means import RunningMeans
 
-ENDLESS = 1_000_000
+DATA, OPTIMIZER = "wye: data", "Optimizer.step#"
+GROUPS = {
+    "convolutions": ("conv",),
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::matmul", "aten::linear"),
+    "batch norm": ("batch_norm",),
+    "pooling": ("pool", "aten::amax"),
+    "copies and casts": ("aten::copy_", "aten::cat", "aten::clone", "aten::index"),
+    "element-wise": (
+        *("relu", "aten::clamp", "aten::threshold", "aten::hardtanh", "aten::gelu", "aten::elu"),
+        *("aten::add", "aten::sub", "aten::mul", "aten::div", "aten::pow", "aten::square"),
+        *("aten::mse_loss", "softmax", "aten::nll_loss", "aten::where", "aten::bernoulli"),
+        *("aten::fill_", "aten::zero", "aten::sum", "aten::mean", "aten::norm", "aten::sqrt"),
+    ),
+}
+"""Group to parts of the operators' names; the first group that knows a name has it."""
+DATA_GROUP, OPTIMIZER_GROUP, OTHER = "data and augmentation", "optimiser", "other"
+ORDER = (*GROUPS, OPTIMIZER_GROUP, DATA_GROUP, OTHER)
 
 
 class Stopwatch:
@@ -60,14 +81,6 @@ def plain(data: str, settings: Mapping[str, Any] | None = None) -> dict[str, Any
     }
 
 
-def endless(recipe: Recipe, index: int) -> Recipe:
-    """A recipe of one of the phases alone, which never ends."""
-    phase = recipe.resolved_phases()[index]
-    alone = Phase(name=phase.name, epochs=ENDLESS, image_size=phase.image_size, freeze=phase.freeze)
-    train = phase.train.model_copy(update={"epochs": ENDLESS})
-    return recipe.model_copy(update={"loss": phase.loss, "train": train, "phases": (alone,)})
-
-
 def trainer_of(
     target: str,
     overrides: dict[str, Any],
@@ -85,7 +98,7 @@ def trainer_of(
     keep_freed_memory()
     where = torch.device(device)
     recipe = resolve(target, overrides)
-    setup = set_up(endless(recipe, phase))
+    setup = set_up(phase_alone(recipe, phase))
     return Trainer(
         setup.recipe,
         channels_last(setup.network.to(where)),
@@ -98,7 +111,6 @@ def trainer_of(
     )
 
 
-@TASKS.register("speed")
 def measure(
     target: str,
     overrides: dict[str, Any],
@@ -141,9 +153,90 @@ def measure(
     }
 
 
+def meet(folder: str, count: int, patience: float = 600) -> None:
+    """Return once `count` processes have called this with the same, at first empty, folder.
+
+    Raises:
+        MachineError: the others didn't come in time, in seconds.
+    """
+    place, end = Path(folder), time.monotonic() + patience
+    (place / uuid.uuid4().hex).touch()
+    while sum(1 for _ in place.iterdir()) < count:
+        if time.monotonic() > end:
+            raise MachineError(f"fewer than {count} processes came to begin together")
+        time.sleep(0.01)
+
+
 def multiply_adds(trainer: Trainer) -> int:
     """Those of one step more, counted by torch as it is carried out."""
     batch = next(trainer.begin_epoch(ENDLESS))
     with FlopCounterMode(display=False) as counter:
         trainer.step(batch, 0.0)
     return int(counter.get_total_flops()) // 2
+
+
+def profiled(
+    target: str,
+    overrides: dict[str, Any],
+    precision: str,
+    device: str,
+    steps: int,
+    warm_up: int,
+    phase: int = -1,
+) -> dict[str, float]:
+    """Train some steps of a phase under the profiler.
+
+    Returns:
+        The share of each group in the time that the steps took. `other` is what no operator
+        accounts for, Python's own time among it; on a GPU, the time in which it waits.
+    """
+    where = torch.device(device)
+    trainer = trainer_of(target, overrides, phase, precision, device)
+    on_gpu = where.type == "cuda"
+    batches = chain.from_iterable(map(trainer.begin_epoch, count(1)))
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    rate = trainer.phase.train.lr
+    for _ in range(warm_up):
+        trainer.step(next(batches), rate)
+    with profile(activities=activities) as profiler:
+        start = time.perf_counter()
+        for _ in range(steps):
+            with record_function(DATA):
+                batch = next(batches)
+            trainer.step(batch, rate)
+        if on_gpu:
+            torch.cuda.synchronize(where)
+        seconds = time.perf_counter() - start
+    events = profiler.events()
+    return shares(events if events is not None else [], seconds, on_gpu)
+
+
+def shares(events: Any, seconds: float, on_gpu: bool) -> dict[str, float]:
+    """The profiler's events as shares of the time that they were recorded in.
+
+    An operator counts with its own time, without that of those that it calls.
+    """
+    taken = dict.fromkeys(ORDER, 0.0)
+    for event in events:
+        own = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        taken[_group(event)] += own / 1e6 / seconds
+    known = sum(share for name, share in taken.items() if name != OTHER)
+    # The profiler's clocks may find a little more than the whole.
+    return {
+        **{name: share / max(known, 1.0) for name, share in taken.items()},
+        OTHER: max(1 - known, 0.0),
+    }
+
+
+def _group(event: Any) -> str:
+    above = event
+    while above is not None:
+        if above.name == DATA:
+            return DATA_GROUP
+        if above.name.startswith(OPTIMIZER):
+            return OPTIMIZER_GROUP
+        above = above.cpu_parent
+    for group, parts in GROUPS.items():
+        if any(part in event.name for part in parts):
+            return group
+    return OTHER

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from test_layout import circle
 from torch import Tensor
 from typer.testing import CliRunner
 
 import wye
-from benchmarks import profile, reference, speed
+from benchmarks import accuracy, airbench, limit, reference, speed
 from benchmarks.__main__ import app
-from benchmarks.accelerator import Airbench
-from benchmarks.accuracy import BOUNDS, Extrapolated, Reached, Trained
-from benchmarks.apart import carry_out_apart, carry_out_here, meet, peak_memory
-from benchmarks.benchmarks import BENCHMARKS, find
-from benchmarks.document import Document, LeftOut, carry_out
-from benchmarks.faithful import Faithful, Pace
-from benchmarks.growth import Growth
+from benchmarks.accuracy import BOUNDS, QUICK_ROW, Extrapolated, Reached, Trained
+from benchmarks.airbench import Airbench
+from benchmarks.document import BENCHMARKS, Document, LeftOut, carry_out, find, page
+from benchmarks.growth import Growth, write_folder
 from benchmarks.limit import Limit
-from benchmarks.page import page
 from benchmarks.peak import Peak
+from benchmarks.reference import Faithful, Pace
 from benchmarks.result import Goal, Repeats, Result
 from benchmarks.seeds import Together
-from benchmarks.settings import LeftOutError, Scale, Settings
+from benchmarks.settings import LeftOutError, Scale, Settings, carry_out_apart, carry_out_here
 from benchmarks.small import Small
-from wye.bench import Peak as UserPeak
-from wye.bench import peak as user_peak
+from wye import bench
+from wye.apart import in_own_process, peak_memory
 from wye.cli.app import app as wye_app
 from wye.data import shapes
 from wye.data.batches import Batch
@@ -42,7 +43,7 @@ from wye.data.images import DataSet
 from wye.data.prepare import normalization
 from wye.errors import MachineError, UsageError
 from wye.network.layers import bind_dropout
-from wye.recipe import recipe_from_row
+from wye.recipe import recipe_from_row, resolve
 from wye.training.loop import Trainer
 
 TINY = Scale(
@@ -96,7 +97,7 @@ def at_hand(few_shapes: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str, **more: Any) -> DataSet:
         return few_shapes if name == "shapes" else known(name, **more)
 
-    for module in ("reference", "small", "accelerator"):
+    for module in ("reference", "small", "airbench"):
         monkeypatch.setattr(f"benchmarks.{module}.load", load)
     monkeypatch.setattr("wye.runs.setup.load", load)
     monkeypatch.setattr("benchmarks.growth.TIMES", (1, 4))
@@ -104,6 +105,7 @@ def at_hand(few_shapes: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
     monkeypatch.setattr("benchmarks.peak.MATRICES", {"cpu": (64,)})
     monkeypatch.setattr("benchmarks.peak.CONVOLUTIONS", ((8, 8),))
+    monkeypatch.setattr("benchmarks.peak.BATCH", {"cpu": 4})
 
 
 def row_trainer() -> Trainer:
@@ -219,10 +221,14 @@ def test_a_row_of_ours_may_take_a_benchmark_s_place() -> None:
     assert find("wye/quick").title == BENCHMARKS["accuracy"].title
 
 
-def test_the_limit_weighs_phases_by_their_steps_and_shares_out_all_of_the_time() -> None:
+def test_the_limit_weighs_phases_by_their_steps_and_shares_out_all_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limit, "ROWS", (QUICK_ROW, reference.ROW, "wye/nothing"))
     result = find("limit").measure(SETTINGS)
     assert isinstance(result, Limit)
     assert_sound(result, Limit)
+    assert result.missing[-1] == "wye/nothing: there is no such row"
     quick = result.rows[0]
     assert [cost.image_size for cost in quick.phases] == [20, 24, 32]
     assert [cost.steps for cost in quick.phases] == [3 * 12, 2 * 12, 2 * 12]  # 6,000 by 512
@@ -241,7 +247,7 @@ def event(name: str, microseconds: float, above: Any = None) -> Any:
 
 
 def test_operators_count_where_they_belong() -> None:
-    data, step = event(profile.DATA, 1e4), event("Optimizer.step#Muon.step", 2e4)
+    data, step = event(speed.DATA, 1e4), event("Optimizer.step#Muon.step", 2e4)
     events = [
         *(data, event("aten::flip", 9e4, above=data)),
         *(step, event("aten::mm", 8e4, above=step)),
@@ -249,7 +255,7 @@ def test_operators_count_where_they_belong() -> None:
         *(event("aten::native_batch_norm_backward", 5e4), event("aten::max_pool2d", 5e4)),
         *(event("aten::threshold_backward", 5e4), event("SomeBackward0", 1e4)),
     ]
-    found = profile.shares(events, seconds=1.0, on_gpu=False)
+    found = speed.shares(events, seconds=1.0, on_gpu=False)
     assert found == pytest.approx(
         {
             "convolutions": 0.2,
@@ -287,8 +293,9 @@ def test_what_is_compared_is_measured_in_turn() -> None:
 def test_seeds_at_once_begin_when_all_are_ready_and_are_told_their_share() -> None:
     threads: dict[int, list[int]] = {}
 
-    def train(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        meet(**arguments["meeting"], patience=20)
+    def train(task: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        assert task is speed.measure
+        speed.meet(**arguments["meeting"], patience=20)
         count = arguments["meeting"]["count"]
         assert len(list(Path(arguments["meeting"]["folder"]).iterdir())) == count
         threads.setdefault(count, []).append(arguments["threads"])
@@ -305,7 +312,7 @@ def test_seeds_at_once_begin_when_all_are_ready_and_are_told_their_share() -> No
 
 def test_who_waits_alone_gives_up(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="fewer than 2 processes"):
-        meet(str(tmp_path), 2, patience=0.05)
+        speed.meet(str(tmp_path), 2, patience=0.05)
 
 
 def test_goals_are_met_at_their_bounds_and_not_beyond() -> None:
@@ -409,7 +416,7 @@ def test_the_document_is_json_with_every_result_and_goal() -> None:
 
 
 def test_what_this_machine_lacks_is_left_out_in_one_line() -> None:
-    def refuse(task: str, arguments: Any) -> dict[str, Any]:
+    def refuse(task: Any, arguments: Any) -> dict[str, Any]:
         raise MachineError("out of luck")
 
     document = carry_out(["peak", "airbench", "growth"], replace(SETTINGS, carry_out=refuse))
@@ -461,21 +468,22 @@ def test_airbench_finds_the_images_in_its_own_form_where_it_looks_for_them(
     monkeypatch.setitem(sys.modules, "airbench", package)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     before = Path.cwd()
-    assert carry_out_here("airbench", {"data": "shapes"})["accuracy"] == 0.94
+    assert airbench.train_airbench("shapes")["accuracy"] == 0.94
     assert Path.cwd() == before
 
 
 def test_the_fast_row_is_held_against_airbench(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = []
 
-    def answer(task: str, arguments: Any) -> dict[str, Any]:
-        if task == "airbench":
+    def answer(task: Any, arguments: Any) -> dict[str, Any]:
+        if task is airbench.train_airbench:
             return {"seconds": 2.0, "accuracy": 0.94}
+        assert task is accuracy.train
         assert arguments["row"] == "wye/fast94"
         seeds.append(arguments["seed"])
         return {"seconds": 3.0, "test": {"accuracy": 0.941}}
 
-    module = "benchmarks.accelerator"
+    module = "benchmarks.airbench"
     monkeypatch.setattr(f"{module}.row_names", lambda: ["wye/fast94"])
     monkeypatch.setattr(f"{module}.importlib.util.find_spec", lambda name: name)
     on_gpu = replace(SETTINGS, device="cuda:0", data="cifar10", carry_out=answer, repeats=3)
@@ -487,8 +495,8 @@ def test_the_fast_row_is_held_against_airbench(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_task_that_fails_in_its_own_process_tells_why() -> None:
     arguments = {"precision": "fp32", "device": "cpu", "steps": 1, "warm_up": 1}
-    with pytest.raises(MachineError, match=r"measuring 'speed' failed: .*joint/v4-l2"):
-        carry_out_apart("speed", {"target": "joint/v4-l3", "overrides": {}, **arguments})
+    with pytest.raises(MachineError, match=r"measuring with .*speed.measure failed: .*v4-l2"):
+        carry_out_apart(speed.measure, {"target": "joint/v4-l3", "overrides": {}, **arguments})
 
 
 def test_peak_memory_is_no_less_than_what_is_held_now() -> None:
@@ -523,24 +531,103 @@ def test_the_help_names_every_benchmark() -> None:
     assert all(name in text for name in BENCHMARKS)
 
 
-def test_a_user_sees_the_peak_and_how_long_a_row_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "wye.bench.peak", lambda device, precision: UserPeak(precision, 120.0, 90.0)
-    )
+def test_a_process_of_its_own_answers_with_its_own_memory(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It has no torch, and none of what this one holds."""
+    assert 5 < in_own_process(peak_memory) < peak_memory()
+    in_own_process(print, sep="")
+    assert capfd.readouterr() == ("", "\n")
+
+
+def test_a_process_of_its_own_says_how_it_failed() -> None:
+    with pytest.raises(UsageError, match="joint/nothing"):
+        in_own_process(recipe_from_row, name="joint/nothing")
+    with pytest.raises(MachineError, match=r"_exit ended with status 9 and no answer"):
+        in_own_process(os._exit, status=9)
+
+
+@pytest.fixture
+def here_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure in this process, and each figure for next to no time."""
+    monkeypatch.setattr("wye.apart.in_own_process", lambda function, **given: function(**given))
+    monkeypatch.setattr(bench, "SECONDS", 0.0)
+    monkeypatch.setattr(bench, "FEWEST", 1)
+    monkeypatch.setattr(bench, "products", lambda *given: 120.0)
+    monkeypatch.setattr(bench, "convolutions", lambda *given: 90.0)
+
+
+@pytest.mark.usefixtures("here_and_short")
+def test_a_user_sees_the_peak_and_how_long_a_row_takes() -> None:
     words = ["bench", "fashion5/classifier", "--device", "cpu"]
     document = json.loads(CliRunner().invoke(wye_app, [*words, "--json"]).stdout)
+    assert document["peak"] == [{"precision": "fp32", "products": 120.0, "convolutions": 90.0}]
     (row,) = document["rows"]
-    assert row["row"] == "fashion5/classifier" and row["batch_size"] == 100
-    assert row["images_per_second"] == pytest.approx(100 / row["step_seconds"])
+    assert row["row"] == "fashion5/classifier" and row["start_seconds"] > 0
     # 30,000 images of five classes, four times over, in batches of 100, for 15 epochs.
-    assert row["seconds"] == pytest.approx(15 * 1200 * row["step_seconds"])
+    assert row["steps"] == 15 * 1200
+    assert row["seconds"] == pytest.approx(row["steps"] / row["steps_per_second"])
+    assert row["images_per_second"] == pytest.approx(100 * row["steps_per_second"])
+    assert 0 < row["memory_mb"] <= peak_memory()
     shown = CliRunner().invoke(wye_app, words).stdout
     assert "120 GFLOP/s" in shown and "fashion5/classifier" in shown
 
 
-def test_a_peak_is_work_over_time() -> None:
-    found = user_peak(torch.device("cpu"), "fp32", seconds=0.01)
-    assert 0.1 < found.products < 1e6 and 0.1 < found.convolutions < 1e6
+@pytest.mark.usefixtures("here_and_short")
+def test_a_mistake_is_said_before_anything_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "pace", lambda **given: pytest.fail("timed"))
+    refused = CliRunner().invoke(wye_app, ["bench", "wye/quick", "wye/quik", "--device", "cpu"])
+    assert isinstance(refused.exception, UsageError) and "wye/quick" in str(refused.exception)
+
+
+def test_every_phase_counts_with_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by a millisecond for each pixel of the images' side."""
+    now = [0.0]
+
+    def step(trainer: Trainer, batch: Batch, rate: float) -> None:
+        now[0] += 1e-3 * batch.inputs.shape[-1]
+
+    monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: now[0], time=lambda: 1))
+    monkeypatch.setattr(Trainer, "step", step)
+    found = bench.pace("wye/quick", "cpu", started=0)
+    # 47,500 images in batches of 512: three epochs at 20 px, two at 24, two at 32.
+    assert found.steps == 93 * 7
+    assert found.seconds == pytest.approx(93 * (3 * 0.020 + 2 * 0.024 + 2 * 0.032))
+    assert found.images_per_second == pytest.approx(512 * found.steps / found.seconds)
+    assert found.start_seconds == 1
+
+
+def test_a_folder_s_images_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trainer, "step", lambda *given: None)
+    folder = write_folder(tmp_path / "noise", 100)
+    train = resolve(str(folder)).train
+    found = bench.pace(str(folder), "cpu")
+    # A fifth of each class's ten is for the test, and of the other eight one for validation.
+    assert found.steps == train.epochs * -(-70 // train.batch_size)
+
+
+def test_a_peak_is_work_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by a second each time it is looked at."""
+    clock = count()
+    monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    cpu = torch.device("cpu")
+    assert bench.products(64, "fp32", cpu, seconds=3) == pytest.approx(2 * 64**3 / 1e9)
+    once = 2 * (9 * 8 * 8) * (4 * 5 * 5) / 1e9
+    assert bench.convolutions(8, 5, 4, "fp32", cpu, 3) == pytest.approx(once)
+    both = bench.convolutions(8, 5, 4, "fp32", cpu, 3, backward=True)
+    assert both == pytest.approx(3 * once)
+
+
+def test_the_benchmarks_are_in_no_circle_of_imports() -> None:
+    files = {f"benchmarks.{file.stem}": file for file in Path(speed.__file__).parent.glob("*.py")}
+    edges: dict[str, set[str]] = {name: set() for name in files}
+    for name, file in files.items():
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                edges[name] |= ({str(node.module)} | inner) & set(files)
+    assert "benchmarks.speed" in edges["benchmarks.limit"]
+    assert circle(edges) == []
 
 
 def test_the_wheel_has_no_benchmarks() -> None:

@@ -18,7 +18,7 @@ PACKAGE = Path(wye.__file__).parent
 # evidence > plots > report, on common ground, under the Python interface and the command line.
 STAGES = [
     {"__init__", "_version", "wording", "errors", "machine"},
-    {"files"},
+    {"apart", "files"},
     {"registry", "streams"},
     {"metrics"},
     {"notation"},

@@ -196,7 +196,7 @@ def test_going_through_a_file_leaves_the_memory_as_it_was() -> None:
     them takes, torch's own needs included, is there already."""
     program = """
 import json, torch
-from benchmarks.apart import peak_memory
+from wye.apart import peak_memory
 from wye.data.storage import in_parts, stored
 
 def passes(parts):

@@ -18,26 +18,45 @@ def add_to(app: typer.Typer) -> None:
 def bench(
     rows: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ROW", help="Rows to time; three unlike ones if none is given."),
+        typer.Argument(
+            metavar="ROW",
+            help="Rows, recipe files or folders to time; three unlike rows if none is given.",
+        ),
     ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """What this machine reaches, and how long rows take on it.
 
-    A minute's answer, on generated images.
+    A minute's answer, on generated images: nothing is fetched.
     """
-    from wye.bench import ROWS, pace, peak
+    import os
+    import time
+
+    from wye import bench
+    from wye.apart import in_own_process
     from wye.cli.progress import clock
+    from wye.machine import cores
+    from wye.recipe import resolve
     from wye.training.ranks import choose_device
 
-    where = choose_device(device)
-    paces = [pace(row, where) for row in rows or ROWS]
-    precisions = ["fp32", *(["bf16"] if any(each.precision == "bf16" for each in paces) else [])]
-    peaks = [peak(where, precision) for precision in precisions]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    where = str(choose_device(device))
+    names = rows or list(bench.ROWS)
+    for row in names:
+        resolve(row)  # a mistake in the last one is said before the first is timed
+    paces = [
+        in_own_process(bench.pace, row=row, device=where, started=time.time()) for row in names
+    ]
+    # A CPU that is slow at bf16 may need minutes for a single product in it.
+    used = {"fp32", *(each.precision for each in paces)}
+    peaks = [
+        in_own_process(bench.peak, precision=each, device=where)
+        for each in sorted(used, reverse=True)
+    ]
     if json:
         document = {"peak": [vars(each) for each in peaks], "rows": [vars(each) for each in paces]}
-        print_json({"device": str(where), **document})
+        print_json({"device": where, "cores": cores(), "load": load, **document})
         return
     print_table(
         [("precision", "left"), ("matrix products", "right"), ("convolutions", "right")],
@@ -47,19 +66,25 @@ def bench(
         ],
         title=f"peak of {where}",
     )
-    columns = [("row", "left"), ("precision", "left"), ("batch", "right"), ("step", "right")]
+    figures = ("steps/s", "images/s", "memory", "start", "training")
     print_table(
-        [*columns, ("images/s", "right"), ("all of it", "right")],
+        [("row", "left"), ("precision", "left"), *((name, "right") for name in figures)],
         [
             (
                 each.row,
                 each.precision,
-                str(each.batch_size),
-                f"{1000 * each.step_seconds:.1f} ms",
+                f"{each.steps_per_second:.1f}",
                 f"{each.images_per_second:,.0f}",
-                "" if each.seconds is None else f"about {clock(each.seconds)}",
+                f"{each.memory_mb:,.0f} MB",
+                f"{each.start_seconds:.1f} s",
+                f"about {clock(each.seconds)}",
             )
             for each in paces
         ],
-        title="training, without data and evaluation; other work on the machine makes it slower",
+        title="rows; all of the training, without data, validation and evaluation",
     )
+    if load is not None and load > cores() / 2:
+        print(
+            f"Other work kept {load:.1f} of {cores()} cores busy as this began; without it all of"
+            " this is quicker."
+        )
