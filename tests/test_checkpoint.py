@@ -16,10 +16,10 @@ import torch
 import yaml
 
 import wye
-from wye.errors import UsageError
+from wye.errors import MachineError, UsageError
 from wye.recipe import Recipe
 from wye.recipe.schema import ResolvedPhase
-from wye.runs import Run
+from wye.runs import Run, RunFolder
 from wye.training.checkpoint import Checkpoint
 
 SMALL: dict[str, Any] = {
@@ -161,3 +161,13 @@ def test_a_checkpoint_goes_on_as_it_was() -> None:
         each.begin_phase(1)
         assert not each.epoch_done(1, {"accuracy": 0.25})
     assert first.state() == second.state()
+
+
+@pytest.mark.parametrize("state", [{}, {"format": 1, "epochs_done": 1}, [1, 2]])
+def test_a_checkpoint_of_another_version_is_no_traceback(state: Any, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    torch.save(state, tmp_path / "last.ckpt")
+    with pytest.raises(MachineError, match=r"of another version of wye.*remove it to begin"):
+        folder.read_checkpoint(torch.device("cpu"))
+    folder.write_checkpoint({"epochs_done": 1})
+    assert folder.read_checkpoint(torch.device("cpu")) == {"epochs_done": 1}

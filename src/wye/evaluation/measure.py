@@ -96,11 +96,13 @@ def answers(
                 logits = logits.float() * views.own_weight
                 for view, weight in views.others(batch.inputs):
                     logits += network(view, branches=["classifier"]).logits.float() * weight
+        originals = data.targets.undo(batch.targets)
+        same = batch.inputs is batch.targets
         yield Answer(
             labels=batch.labels,
-            inputs=data.inputs.undo(batch.inputs),
+            inputs=originals if same else data.inputs.undo(batch.inputs),
             logits=logits,
-            originals=data.targets.undo(batch.targets),
+            originals=originals,
             reconstructions=None
             if output.reconstruction is None
             else data.targets.undo(output.reconstruction),
@@ -174,7 +176,8 @@ class Gathered:
         self._outputs = 0
         self._parts: dict[str, list[Tensor]] = {}
         self._quality = ReconstructionQuality(ssim_range2)
-        self._denoised, self._noisy = ReconstructionQuality(), ReconstructionQuality()
+        self._denoised = ReconstructionQuality(errors_only=True)
+        self._noisy = ReconstructionQuality(errors_only=True)
 
     def add(self, answer: Answer, judge: Judge | None) -> None:
         """Take in what the network made of a batch."""

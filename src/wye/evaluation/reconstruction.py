@@ -74,10 +74,12 @@ class ReconstructionQuality:
 
     Args:
         range2: also `ssim_range2`, for images of at least 7 pixels a side.
+        errors_only: leave out the similarities, which take most of the time.
     """
 
-    def __init__(self, range2: bool = False) -> None:
+    def __init__(self, range2: bool = False, errors_only: bool = False) -> None:
         self.range2 = range2
+        self.errors_only = errors_only
         self.count = 0
         self._parts: dict[str, list[Tensor]] = {}
 
@@ -110,8 +112,9 @@ class ReconstructionQuality:
                 "mse": mse,
                 "mae": difference.abs().mean(1),
                 "psnr": psnr(mse),
-                "ssim": ssim(first, second),
             }
+            if not self.errors_only:
+                found["ssim"] = ssim(first, second)
             if self.range2:
                 found["ssim_range2"] = ssim_range2(first, second)
         for name, values in found.items():

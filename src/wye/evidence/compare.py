@@ -159,7 +159,7 @@ def _unlike(first: System, second: System, seeds: list[int]) -> Iterator[str]:
     if corrupted[0] != corrupted[1]:
         a, b = map(shown, corrupted)
         yield f"the test images differ: the input's corruption is {a} in A and {b} in B"
-    for name in ("selection", "mirror_views", "shifted_views"):
+    for name in ("selection", "mirror_views", "shifted_views", "corrupt"):
         a, b = getattr(one.evaluation, name), getattr(other.evaluation, name)
         if a != b:
             yield f"they were measured differently: evaluation.{name} is {shown(a)} and {shown(b)}"

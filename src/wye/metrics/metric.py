@@ -22,7 +22,7 @@ class Evaluated(Protocol):
         log_likelihood: `(N,)`, natural logarithm of the true class's probability; None without.
         errors: by name, of each image `(N,)`: `mse`, `mae`, `psnr`, `ssim` of the reconstruction in
             [0, 1], and `ssim_range2` where it is asked for; empty without a decoder.
-        denoised: the same of reconstructions of corrupted images for the clean ones.
+        denoised: `mse`, `mae` and `psnr` of reconstructions of corrupted images for the clean ones.
         noisy: the same of the corrupted images themselves.
         judged: `(N,)`, whether a judge correctly classified the reconstruction; None without one.
     """

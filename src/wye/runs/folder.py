@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RUNS = Path("runs")
+FORMAT = 2
+"""Of `last.ckpt`: what a run of another format left cannot be gone on with."""
 
 
 def default_folder(recipe: Recipe, root: Path = RUNS) -> Path:
@@ -138,7 +140,7 @@ class RunFolder:
 
         # Through memory, because torch turns a full disk into a RuntimeError without its reason.
         buffer = io.BytesIO()
-        torch.save(state, buffer)
+        torch.save({"format": FORMAT, **state}, buffer)
         write_atomically(self.path / "last.ckpt", buffer.getvalue())
 
     def read_checkpoint(self, device: torch.device) -> dict[str, Any] | None:
@@ -159,6 +161,11 @@ class RunFolder:
             raise MachineError(
                 f"{path} is damaged ({type(error).__name__}); remove it to begin the run again"
             ) from None
+        if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
+            raise MachineError(
+                f"{path} is damaged, or of another version of wye, which cannot go on with it;"
+                " remove it to begin the run again"
+            )
         return state
 
 
