@@ -295,6 +295,8 @@ def test_a_schedule_is_refitted_to_fewer_epochs() -> None:
     assert (fitted.train.schedule.kind, fitted.train.schedule.warmup) == ("linear", 0)
     longer = resolve("joint/v4-l2", parse_overrides(["train.epochs=80"]))
     assert (longer.train.schedule.kind, longer.train.schedule.every) == ("step", 20)
+    reached = recipe_from_row("joint/v4-l2", "short").train
+    assert (reached.epochs, reached.schedule.kind, reached.schedule.every) == (13, "step", 10)
     kept = resolve("joint/v4-l2", parse_overrides(["train.epochs=10", "train.schedule.every=10"]))
     assert kept.train.schedule.every == 10
 

@@ -61,8 +61,8 @@ def test_protocols_are_never_mixed(tmp_path: Path) -> None:
     assert page.line(1, "joint/v4-l2")[3:5] == ["85.69", "70.00 ± 0.00 (3)"]
     assert "difference" not in short[1] + changed[1]
     assert page.line(2, "joint/v1")[0] == "joint/v1loss.beta=0.5"
-    assert "Short: 10 epochs instead of 40" in page.text
-    assert "Run under the protocol short: 10 epochs instead of 40" in page.text
+    assert "Short: 13 epochs instead of 40" in page.text
+    assert "Run under the protocol short: 13 epochs instead of 40" in page.text
     sections = [a["id"] for a in page.all("section") if a.get("class") == "row"]
     assert sections == ["row-joint-v4-l2", "row-joint-v4-l2-short", "row-joint-v1"]
 

@@ -43,13 +43,14 @@ class Step(ScheduleSettings):
     """What the rate is multiplied by at a step."""
 
     def fitted(self, before: int, after: int) -> ScheduleSettings:
-        """Longer steps for a longer phase; a straight line to nought for a shorter one.
+        """Longer steps for a longer phase; in a shorter one, the steps that it still reaches.
 
         Shorter steps would not do: three drops to a tenth in ten epochs leave two and a half at a
-        rate that learns. The line has the first rate's reach and the last one's calm.
+        rate that learns, and most of what a step gives is there an epoch or two after it. A phase
+        that reaches no step has a straight line to nought instead, for the last one's calm.
         """
         if after < before:
-            return Linear(warmup=0.0)
+            return self if after > self.every else Linear(warmup=0.0)
         return self.model_copy(update={"every": self.every * after / before})
 
     def __str__(self) -> str:
