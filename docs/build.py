@@ -3,13 +3,11 @@
 - `docs/notation.md`: every symbol of networks and of image transformations, from their registries.
 - `docs/recipes.md`: every setting of a recipe, from the models that check them.
 - `docs/studies/`: a page a study, from the study files, the faults in `docs/faults.yaml` and the
-  measured figures in `docs/results/measured.json`, or `docs/results/STUDY.json` for a study whose
-  rows are made by a grid.
+  records of runs that come with the package.
 - the result table in `README.md` and `docs/images/reconstructions.png`, from the run that
   `make run` leaves in `runs/make-run`, where there is one.
 
-`python docs/build.py --measured RUNS...` first writes the measured figures anew, from the finished
-runs under these folders. `python docs/build.py --check` only says whether the pages are current.
+`python docs/build.py --check` only says whether the pages are current.
 """
 
 from __future__ import annotations
@@ -19,52 +17,37 @@ import sys
 from pathlib import Path
 
 import gains_page
-import measured
 from markup import table
 from notation_page import notation
 from recipe_page import recipes
 from study_page import index, study_page
 
 from wye.cli.output import figure, shown_metrics
-from wye.evidence.collect import by_row
+from wye.evidence.results import shipped
 from wye.runs import Run
-from wye.runs.run import complete_runs
 from wye.studies import studies
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-MEASURED = DOCS / "results" / "measured.json"
 RUN = ROOT / "runs" / "make-run"
 
 
 def pages() -> dict[Path, str]:
     """Every generated page."""
-    runs = measured.read(MEASURED)
-    gains = {name: gains_page.read(_results(name)) for name in gridded()}
+    runs = shipped()
     pictures = {
         DOCS / "images" / file: svg
-        for name, found in gains.items()
-        for file, svg in gains_page.pictures(name, found)
+        for name, study in studies().items()
+        if study.grids
+        for file, svg in gains_page.pictures(name, runs)
     }
     return {
         **pictures,
         DOCS / "notation.md": notation(),
         DOCS / "recipes.md": recipes(),
-        DOCS / "studies" / "README.md": index(runs, gains),
-        **{
-            DOCS / "studies" / f"{name}.md": study_page(name, runs, gains.get(name))
-            for name in studies()
-        },
+        DOCS / "studies" / "README.md": index(runs),
+        **{DOCS / "studies" / f"{name}.md": study_page(name, runs) for name in studies()},
     }
-
-
-def gridded() -> list[str]:
-    """The studies whose rows are made by grids."""
-    return [name for name, study in studies().items() if study.grids]
-
-
-def _results(study: str) -> Path:
-    return MEASURED.with_name(f"{study}.json")
 
 
 def results() -> str:
@@ -105,19 +88,10 @@ def main() -> None:
     """Write the pages, or check them."""
     parser = argparse.ArgumentParser(description="Write the generated parts of the documentation.")
     parser.add_argument("--check", action="store_true", help="only say whether they are current")
-    parser.add_argument("--measured", nargs="+", type=Path, metavar="RUNS", default=[])
     asked = parser.parse_args()
     if asked.check:
         old = stale(pages())
         sys.exit(f"not current, run `make docs`: {', '.join(old)}" if old else 0)
-    if asked.measured:
-        runs, left_out = measured.collect(asked.measured)
-        measured.write(MEASURED, runs)
-        complete = by_row(run for root in asked.measured for run in complete_runs(root))
-        for name in gridded():
-            gains_page.write(_results(name), gains_page.collect(name, complete))
-        print(*(f"left out: {line}" for line in left_out), sep="\n", file=sys.stderr)
-        print(f"{MEASURED.relative_to(ROOT)}: {len(runs)} runs")
     wanted = pages()
     for path in _left_over(wanted):
         path.unlink()

@@ -1,84 +1,37 @@
-"""What the runs of a study with grids say: one small file, tables, and a picture."""
+"""What the runs of a study with grids say: tables, and a picture."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from markup import code, table
 
-from wye.evidence.collect import Runs
-from wye.evidence.gains import BASE, Accuracies, Condition, Gain, conditions, levels_of, sweep
+from wye.evidence.collect import Runs, by_row
+from wye.evidence.gains import BASE, Condition, Gain, accuracies, conditions, levels_of, sweep
 from wye.metrics import metric
 from wye.plots.gains import signed
 from wye.plots.output import svg
 from wye.plots.runs import gain_figure
+from wye.recipe.resolve import PROTOCOLS
 from wye.report.when_page import sentence
-from wye.studies import studies
+from wye.runs.records import Record
 
-Results = dict[str, Any]
-"""`protocols`: protocol to row to `{"accuracy": {seed: …}, "psnr": {seed: …}}`, and `where`: fact
-to the values that the runs have of it."""
-
-FACTS = ("processor", "cores", "device", "precision", "torch", "wye", "commit")
-KEPT = ("accuracy", "train_seconds")
+FACTS = ("machine", "device", "precision", "torch", "wye", "commit")
 
 
-def collect(study: str, runs: Runs) -> Results:
-    """The figures of the rows that a study's grids made, by protocol, row, metric and seed."""
-    from wye.runs.run import Run
-
-    found: Results = {"protocols": {}, "where": {}}
-    rows = {f"{study}/{row}" for grid in studies()[study].grids for row in grid.rows()}
-    for (row, protocol), repeats in sorted(runs.items()):
-        if row not in rows:
-            continue
-        kept: dict[str, dict[str, float]] = {}
-        for seed, run in repeats.items():
-            for name in KEPT:
-                if name in run.figures:
-                    kept.setdefault(name, {})[str(seed)] = float(f"{run.figures[name]:.6g}")
-            environment = Run(run.path).environment
-            for fact in FACTS:
-                values = found["where"].setdefault(fact, [])
-                if (value := environment.get(fact)) not in (None, *values):
-                    values.append(value)
-        found["protocols"].setdefault(protocol, {})[row] = kept
-    return found
-
-
-def write(path: Path, results: Results) -> None:
-    """Write the file, a row a line."""
-    parts = [
-        f'"{protocol}": {{\n'
-        + ",\n".join(f"{json.dumps(row)}: {json.dumps(kept)}" for row, kept in rows.items())
-        + "\n}"
-        for protocol, rows in results["protocols"].items()
-    ]
-    where = json.dumps(results["where"], ensure_ascii=False)
-    path.write_text(f'{{"where": {where},\n"protocols": {{{", ".join(parts)}}}}}\n')
-
-
-def read(path: Path) -> Results:
-    """The results in the file; none without it."""
-    empty: Results = {"protocols": {}, "where": {}}
-    return json.loads(path.read_text()) if path.exists() else empty
-
-
-def section(study: str, results: Results) -> str:
+def section(study: str, records: Sequence[Record]) -> str:
     """What was measured, a part for each protocol: the question's answer, picture and numbers."""
-    if not results["protocols"]:
+    own = [record for record in records if record.row.startswith(f"{study}/")]
+    if not own:
         return "Nothing is measured yet."
+    runs = by_row(own)
     parts = [
         "Gain: accuracy less that of the arm `classifier`, run for run of the same seed, in points"
-        " of the test images, with its 95 % t interval where there are several seeds. Written by"
-        " `python docs/build.py --measured RUNS` from run folders; each run's figures are in"
-        f" `docs/results/{study}.json`."
+        " of the test images, with its 95 % t interval where there are several seeds."
     ]
-    for protocol, rows in results["protocols"].items():
-        held = conditions(_accuracies(study, rows))
+    for protocol in protocols_in(runs):
+        held = conditions(accuracies(runs, protocol))
         arms = _arms(held)
         parts += [
             f"### Protocol {protocol}",
@@ -89,7 +42,7 @@ def section(study: str, results: Results) -> str:
                 [line for of in held for line in _lines(of, arms)],
             ),
         ]
-        if (weights := sweep(_accuracies(study, rows))) is not None:
+        if (weights := sweep(accuracies(runs, protocol))) is not None:
             lines = [
                 (alpha, *(_spread(weights.cells.get((alpha, beta))) for beta in weights.betas))
                 for alpha in weights.alphas
@@ -98,26 +51,24 @@ def section(study: str, results: Results) -> str:
                 "Accuracy by the weight of classification (a line) and of reconstruction:",
                 table(("alpha", *(f"beta {beta}" for beta in weights.betas)), lines),
             ]
-    where = results["where"]
-    facts = [f"{fact} {', '.join(map(str, where[fact]))}" for fact in FACTS if where.get(fact)]
+    found = {fact: dict.fromkeys(filter(None, (getattr(r, fact) for r in own))) for fact in FACTS}
+    facts = [f"{fact} {', '.join(values)}" for fact, values in found.items() if values]
     return "\n\n".join([*parts, f"Measured on: {'; '.join(facts)}."])
 
 
-def pictures(study: str, results: Results) -> Iterator[tuple[str, str]]:
+def pictures(study: str, records: Sequence[Record]) -> Iterator[tuple[str, str]]:
     """File name and SVG of the panels, for each protocol."""
-    for protocol, rows in results["protocols"].items():
-        held = [of for of in conditions(_accuracies(study, rows)) if of.gains]
+    runs = by_row(record for record in records if record.row.startswith(f"{study}/"))
+    for protocol in protocols_in(runs):
+        held = [of for of in conditions(accuracies(runs, protocol)) if of.gains]
         if held:
             yield f"{study}-{protocol}.svg", svg(gain_figure(held))
 
 
-def _accuracies(study: str, rows: Mapping[str, Any]) -> Iterator[Accuracies]:
-    known = studies()[study].rows
-    for row, kept in rows.items():
-        name = row.partition("/")[2]
-        if name in known and "accuracy" in kept:
-            of = {int(seed): value for seed, value in kept["accuracy"].items()}
-            yield known[name]["factors"], of
+def protocols_in(runs: Runs) -> list[str]:
+    """The protocols that there are runs of."""
+    under = {protocol for _, protocol in runs}
+    return [protocol for protocol in PROTOCOLS if protocol in under]
 
 
 def _arms(held: Iterable[Condition]) -> list[str]:

@@ -10,12 +10,12 @@ from typing import Any
 import gains_page
 import yaml
 from markup import cell, code, table
-from measured import Measured
 from measured_tables import figure, measured_section
 
 from wye.metrics import metric, ordered
 from wye.network.backbones import BACKBONES
 from wye.recipe import Recipe, recipe_from_row
+from wye.runs.records import Record
 from wye.studies import Study, studies
 from wye.studies.load import OWN_KEYS, PARTS
 
@@ -23,18 +23,16 @@ FAULTS = Path(__file__).parent / "faults.yaml"
 BREAK = "<br>"
 
 
-def index(runs: Sequence[Measured], gains: Mapping[str, gains_page.Results]) -> str:
+def index(runs: Sequence[Record]) -> str:
     """The page that leads to the others.
 
     Args:
-        runs: the measured figures of all studies.
-        gains: study to those of the rows that its grids made.
+        runs: the records of all studies.
     """
     entries = []
     for name, study in sorted(studies().items(), key=lambda item: _source(item[1])):
         faithful = sum("source" in row for row in study.rows.values())
-        rows = {run["row"] for run in runs if run["row"].startswith(f"{name}/")}
-        rows |= {row for of in gains.get(name, {}).get("protocols", {}).values() for row in of}
+        rows = {run.row for run in runs if run.row.startswith(f"{name}/")}
         entries.append(
             (
                 f"[{name}]({name}.md)",
@@ -56,7 +54,7 @@ corrected form of a row, a control that its study lacks, or stand in no study.
 {table(headings, entries)}
 
 These pages are written by `make docs` from the study files in `src/wye/studies`, the faults in
-`docs/faults.yaml` and the figures in `docs/results/measured.json`.
+`docs/faults.yaml` and the records of runs that come with the package.
 """
 
 
@@ -65,12 +63,11 @@ def _source(study: Study) -> str:
     return study.source.id if study.source else "none"
 
 
-def study_page(name: str, runs: Sequence[Measured], gains: gains_page.Results | None = None) -> str:
+def study_page(name: str, runs: Sequence[Record]) -> str:
     """The page of one study.
 
     Args:
-        runs: the measured figures of all studies.
-        gains: those of the rows that its grids made.
+        runs: the records of all studies.
     """
     study = studies()[name]
     recipes = {row: recipe_from_row(f"{name}/{row}") for row in study.rows}
@@ -96,7 +93,7 @@ def study_page(name: str, runs: Sequence[Measured], gains: gains_page.Results | 
         parts += ["## Corrected rows, controls and variants", _controls(study, controls)]
     if notes := _notes(study):
         parts += ["## Notes on rows", notes]
-    measured = measured_section(name, runs) if gains is None else gains_page.section(name, gains)
+    measured = gains_page.section(name, runs) if study.grids else measured_section(name, runs)
     if study.withdrawn:
         measured = f"**Withdrawn.** {cell(study.withdrawn)}\n\n{measured}"
     parts += ["## Measured", measured]

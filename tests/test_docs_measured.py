@@ -9,21 +9,23 @@ from typing import Any
 
 import pytest
 
-from wye.recipe import resolve
+from wye.evidence.results import records
+from wye.recipe import recipe_from_row, resolve
+from wye.recipe.identity import digest
 from wye.recipe.overrides import parse_overrides
 from wye.runs.folder import RunFolder
+from wye.runs.records import Record
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.fixture
 def docs(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The modules that write the pages."""
+    """The module that writes the tables."""
     monkeypatch.syspath_prepend(str(DOCS))
-    import measured
     import measured_tables
 
-    return measured, measured_tables
+    return measured_tables
 
 
 def make_run(
@@ -70,20 +72,16 @@ def cells(section: str, start: str) -> list[list[str]]:
 
 
 def test_rows_as_they_stand_and_changed_ones_are_told_apart(docs: Any, tmp_path: Path) -> None:
-    measured, tables = docs
     for seed, accuracy in enumerate((0.85, 0.87)):
         make_run(tmp_path, "joint/v4-l2", seed=seed, test={"accuracy": accuracy}, best=0.9)
     make_run(tmp_path, "joint/v4-l2", ("train.epochs=10",), test={"accuracy": 0.8})
     make_run(tmp_path, "joint/v4-l2", ("train.epochs=3",), typed=False)
-    runs, left_out = measured.collect([tmp_path])
-    assert left_out == []
-    assert [run["changes"] for run in runs][:2] == [[], []]
-    assert ["train.epochs=10"] in [run["changes"] for run in runs]
+    runs = records(tmp_path)
+    assert [run.changes for run in runs][:2] == [(), ()]
     # Made from Python: nothing was typed, and the recipe tells what differs.
-    untyped = next(run for run in runs if run["epochs"] == 3)
-    assert "train.epochs=3" in untyped["changes"]
-    assert "train.epochs=3" in untyped["command"]
-    section = tables.measured_section("joint", runs)
+    untyped = next(run for run in runs if run.epochs == 3)
+    assert "train.epochs=3" in untyped.changes and "train.epochs=3" in str(untyped.command)
+    section = docs.measured_section("joint", runs)
     plain, changed = section.split("### Runs with changed settings")
     (first, best) = cells(plain, "`joint/v4-l2`")
     assert [cell.strip() for cell in first[1:5]] == [
@@ -93,65 +91,60 @@ def test_rows_as_they_stand_and_changed_ones_are_told_apart(docs: Any, tmp_path:
     assert first[6].strip() == "`wye train joint/v4-l2 --seed 0`<br>and seeds 1"
     assert "optimistic" in best[1] and "90.00" in best[3] and not best[4].strip()
     assert "train.epochs=10" not in plain
-    (line,) = cells(changed, "`joint/v4-l2`<br>`train.epochs=10`")
+    (line,) = cells(changed, "`joint/v4-l2`<br>`train.epochs=10`<br>")
     assert [cell.strip() for cell in line[3:5]] == ["80.00 % (n=1)", ""]
 
 
 def test_reconstructions_of_an_untrained_decoder_are_flagged(docs: Any) -> None:
-    run = {"row": "joint/v4-beta0", "changes": [], "seed": 0, "epochs": 40, "seconds": 1.0}
-    run |= {"metrics": {"accuracy": 0.84, "psnr": 9.5}, "images_per_second": 9.0, "command": "x"}
-    run |= dict.fromkeys(("device", "processor", "precision", "torch", "wye", "commit"), "x")
-    section = docs[1].measured_section("joint", [run])
+    known: dict[str, Any] = {"metrics": {"accuracy": 0.84, "psnr": 9.5}, "protocol": "paper"}
+    recipe = recipe_from_row("joint/v4-beta0")
+    run = Record(row=recipe.row, seed=0, digest=digest(recipe), data="cifar10", **known)
+    section = docs.measured_section("joint", [run])
     assert "9.50 dB (n=1)<br>the decoder is untrained" in section
     assert section.count("untrained") == 1
 
 
-def test_what_is_no_measurement_is_left_out(docs: Any, tmp_path: Path) -> None:
-    measured, _ = docs
-    make_run(tmp_path, "joint/v1", status="truncated")
-    make_run(tmp_path, "joint/v1")
-    make_run(tmp_path, "joint/v1")
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "recipe.yaml").write_text("row: [")
-    runs, left_out = measured.collect([tmp_path])
-    assert [run["row"] for run in runs] == ["joint/v1"]
-    reasons = sorted(line.partition(": ")[2].split()[0] for line in left_out)
-    assert len(reasons) == 3 and any("cut short" in line for line in left_out)
-    assert any("more than once" in line for line in left_out)
+def test_short_runs_stand_apart_and_beside_no_published_difference(
+    docs: Any, tmp_path: Path
+) -> None:
+    make_run(tmp_path, "joint/v1", test={"accuracy": 0.6})
+    make_run(tmp_path, "joint/v1", ("train.epochs=13",), test={"accuracy": 0.5})
+    plain, short = docs.measured_section("joint", records(tmp_path)).split("### Under the protocol")
+    assert cells(plain, "`joint/v1`")[0][4].strip() == "+1.05 points"
+    assert cells(short, "`joint/v1`")[0][3:5] == [" 50.00 % (n=1) ", "  "]
 
 
-def test_no_path_of_a_machine_is_kept(docs: Any, tmp_path: Path) -> None:
-    measured, _ = docs
-    make_run(tmp_path, "joint/vgg16", ("weights=/home/me/vgg16.pth",))
-    (run,), _ = measured.collect([tmp_path])
-    assert run["changes"] == ["weights=PATH"]
-    assert run["command"] == "wye train joint/vgg16 weights=PATH --seed 0"
-    assert "/home" not in json.dumps(run)
+def test_another_judge_is_named_and_not_compared(docs: Any, tmp_path: Path) -> None:
+    test = {"judge_accuracy": 0.4, "mse": 0.0044}
+    make_run(tmp_path, "practices/baseline-cifar", ("evaluation.judge=wye/quick",), test=test)
+    result = tmp_path / "0" / "result.json"
+    result.write_text(json.dumps({**json.loads(result.read_text()), "judge": "wye/quick"}))
+    section = docs.measured_section("practices", records(tmp_path))
+    lines = {line[1].strip(): line for line in cells(section, "`practices/baseline-cifar`")}
+    assert lines["Judge accuracy"][3:5] == [" 40.00 % (n=1)<br>judged by `wye/quick` ", "  "]
+    assert lines["MSE"][4] == " +0.000055 "
 
 
-def test_a_run_that_another_one_needed_is_the_row_itself(docs: Any, tmp_path: Path) -> None:
-    measured, _ = docs
+def test_a_run_that_another_one_needed_is_the_row_itself(tmp_path: Path) -> None:
     command = "wye train pretrain/transfer train.epochs=8 --seed 0 (needs pretrain/autoencoder)"
     make_run(tmp_path, "pretrain/autoencoder", command=command)
-    (run,), _ = measured.collect([tmp_path])
-    assert run["changes"] == []
-    assert run["command"] == "wye train pretrain/autoencoder --seed 0"
+    (run,) = records(tmp_path)
+    assert run.changes == ()
+    assert run.command == "wye train pretrain/autoencoder --seed 0"
 
 
 def test_published_figures_of_other_data_are_not_compared_with(docs: Any, tmp_path: Path) -> None:
-    measured, tables = docs
     make_run(tmp_path, "joint/v1", ("data=shapes",))
-    section = tables.measured_section("joint", measured.collect([tmp_path])[0])
+    section = docs.measured_section("joint", records(tmp_path))
     (line,) = cells(section, "`joint/v1`")
     assert [cell.strip() for cell in line[2:5]] == ["", "80.00 % (n=1)", ""]
 
 
 def test_corrected_figures_are_what_is_compared_with(docs: Any, tmp_path: Path) -> None:
-    measured, tables = docs
     test = {"judge_accuracy": 0.99, "mse": 0.001069, "mae": 0.0112}
     make_run(tmp_path, "practices/feature-loss-mnist", test=test)
     make_run(tmp_path, "practices/baseline-mnist", test=test)
-    section = tables.measured_section("practices", measured.collect([tmp_path])[0])
+    section = docs.measured_section("practices", records(tmp_path))
     lines = {line[1].strip(): line for line in cells(section, "`practices/feature-loss-mnist`")}
     assert lines["MSE"][2:5] == [
         *(" 0.011058 (corrected: 0.001169) ", " 0.001069 (n=1) ", " −0.000100 ")
@@ -164,30 +157,13 @@ def test_corrected_figures_are_what_is_compared_with(docs: Any, tmp_path: Path) 
 
 
 def test_the_best_of_several_splits_is_called_optimistic(docs: Any, tmp_path: Path) -> None:
-    measured, tables = docs
     for seed, accuracy in enumerate((0.71, 0.75, 0.73)):
         make_run(tmp_path, "pretrain/cnn", seed=seed, test={"accuracy": accuracy})
-    section = tables.measured_section("pretrain", measured.collect([tmp_path])[0])
+    section = docs.measured_section("pretrain", records(tmp_path))
     mean, best = cells(section, "`pretrain/cnn`")
     assert mean[3] == " 73.00 ± 2.00 % (n=3) "
     assert best[1] == " Accuracy, best of 3 splits (optimistic) "
     assert best[2:5] == ["  ", " 75.00 % ", "  "]
-
-
-def test_the_file_is_read_back_as_written(docs: Any, tmp_path: Path) -> None:
-    measured, tables = docs
-    root = tmp_path / "runs"
-    root.mkdir()
-    make_run(root, "joint/v1")
-    make_run(root, "joint/v1", seed=1)
-    runs, _ = measured.collect([root])
-    path = tmp_path / "results" / "measured.json"
-    measured.write(path, runs)
-    assert measured.read(path) == runs
-    assert len(path.read_text().splitlines()) == 4
-    measured.write(path, [])
-    assert measured.read(path) == measured.read(tmp_path / "absent.json") == []
-    assert tables.measured_section("joint", []) == "Nothing is measured yet."
 
 
 def test_gains_of_a_grid_are_kept_by_seed_and_shown_with_their_interval(
@@ -197,23 +173,17 @@ def test_gains_of_a_grid_are_kept_by_seed_and_shown_with_their_interval(
     import gains_page
     from scipy import stats
 
-    from wye.evidence.collect import runs_by_row
-
     found = {"classifier": [0.4, 0.5, 0.45], "joint": [0.43, 0.51, 0.47], "joint-all": [0.39]}
     for arm, accuracies in found.items():
         for seed, accuracy in enumerate(accuracies):
             row = f"when/{arm}-50-clean-even"
             make_run(tmp_path, row, seed=seed, test={"accuracy": accuracy, "mse": 0.1})
-    results = gains_page.collect("when", runs_by_row(tmp_path))
-    gains_page.write(tmp_path / "when.json", results)
-    assert gains_page.read(tmp_path / "when.json") == results
-    joint = results["protocols"]["paper"]["when/joint-50-clean-even"]
-    assert joint["accuracy"] == {"0": 0.43, "1": 0.51, "2": 0.47} and "mse" not in joint
-    assert results["where"]["device"] == ["cpu"]
+    results = records(tmp_path)
     page = gains_page.section("when", results)
+    assert "device cpu" in page
     low, high = stats.t.interval(0.95, 2, 2, stats.sem([3, 1, 2]))
     assert f"| +2.0 [{low:+.1f}, {high:+.1f}] (3) | −1.0 (1) |".replace("-", "−") in page
     assert "| clean | even | 50 | 45.00 ± 5.00 % (3) |" in page
     [(name, picture)] = gains_page.pictures("when", results)
     assert name == "when-paper.svg" and "joint: +2.0 at 50" in picture
-    assert gains_page.section("when", gains_page.read(tmp_path / "none.json")).startswith("Nothing")
+    assert gains_page.section("when", []).startswith("Nothing")

@@ -18,7 +18,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 import wye.evidence.paired
-from wye.evidence.collect import protocol_of, protocols_of, runs_by_row
+from wye.evidence.collect import runs_by_row
 from wye.evidence.floor import Floor
 from wye.evidence.mcnemar import clustered_mcnemar, mcnemar
 from wye.evidence.measured import measured_figures
@@ -33,6 +33,7 @@ from wye.evidence.paired import (
 )
 from wye.evidence.verdict import holm
 from wye.recipe import recipe_from_row
+from wye.recipe.identity import protocol_of, protocols_of
 from wye.runs.run import Run
 
 COMPARISONS = 2000
@@ -233,7 +234,7 @@ def test_runs_are_told_apart_by_their_settings(tmp_path: Path) -> None:
         ("joint/v1", "paper"): [0, 3],
         ("joint/v1", "short"): [0, 1],
     }
-    assert found["joint/v1", "short"][1].figures["accuracy"] == 0.51
+    assert found["joint/v1", "short"][1][0].metrics["accuracy"] == 0.51
 
 
 def test_a_row_as_long_under_both_protocols_has_its_runs_under_both(tmp_path: Path) -> None:
@@ -253,7 +254,7 @@ def test_of_one_seed_the_first_by_path_counts(tmp_path: Path) -> None:
     plant(tmp_path, recipe_from_row("joint/v1", "short"), 2, accuracy=0.1)
     assert list(measured_figures(tmp_path)) == ["joint/v1"]
     found = measured_figures(tmp_path)["joint/v1"]["accuracy"]
-    assert found == pytest.approx({"mean": 0.61, "sd": math.sqrt(0.0002), "n": 2})
+    assert found == pytest.approx({"mean": 0.61, "sd": math.sqrt(0.0002), "n": 2, "shipped": 0})
 
 
 DAMAGE = {

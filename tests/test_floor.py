@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from wye.evidence.floor import Floor, floor_of, images_behind
+from wye.evidence.floor import Floor, floor_of
 from wye.evidence.paired import (
     bootstrap_interval,
     differences,
@@ -21,28 +20,32 @@ from wye.evidence.paired import (
     t_test,
 )
 from wye.evidence.verdict import Region, Sample, holm, judge
+from wye.runs.records import Record, images_of
 
 HIGHER = Region((0.0, math.inf), closed=False)
 
 
-def run(name: str, value: float, confusion: list[list[int]] | None) -> Any:
-    test: dict[str, Any] = {name: value} | ({"confusion": confusion} if confusion else {})
-    return SimpleNamespace(figures={name: value}, result={"test": test})
+def run(name: str, value: float, confusion: list[list[int]] | None) -> Record:
+    images, evenly = images_of({"test": {"confusion": confusion}})
+    known: dict[str, Any] = {"metrics": {name: value}, "images": images, "evenly": evenly}
+    return Record(row="joint/v1", seed=0, digest="0" * 16, data="cifar10", **known)
 
 
-def runs(values: list[float], images: int) -> list[Any]:
+def runs(values: list[float], images: int) -> list[Record]:
     return [run("accuracy", value, [[images]]) for value in values]
 
 
 def test_the_images_are_those_of_the_confusion_matrix() -> None:
-    even = {"test": {"confusion": [[40, 10], [20, 30]]}}
-    uneven = {"test": {"confusion": [[80, 10, 0], [5, 4, 1], [0, 0, 0]]}}
+    uneven = [[80, 10, 0], [5, 4, 1], [0, 0, 0]]
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "judge_accuracy"):
-        assert images_behind(name, even) == pytest.approx(100)
-        assert images_behind(name, {"test": {name: 0.5}}) is images_behind(name, {}) is None
-    assert images_behind("accuracy", uneven) == 100
+        even = run(name, 0.7, [[40, 10], [20, 30]])
+        assert even.images_behind(name) == pytest.approx(100)
+        assert run(name, 0.5, None).images_behind(name) is None
+    assert images_of({}) == (None, None)
+    assert run("accuracy", 0.84, uneven).images_behind("accuracy") == 100
     # The variance of (r_1 + r_2) / 2 where r_1 is of 90 images and r_2 of 10, for equal r.
-    assert images_behind("macro_f1", uneven) == pytest.approx(1 / ((1 / 90 + 1 / 10) / 4))
+    evenly = run("macro_f1", 0.8, uneven).images_behind("macro_f1")
+    assert evenly == pytest.approx(1 / ((1 / 90 + 1 / 10) / 4))
 
 
 def test_the_floor_is_a_third_of_the_binomial_error_of_each_system() -> None:

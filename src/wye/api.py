@@ -1,4 +1,4 @@
-"""The Python interface: `wye.train` and `wye.load`."""
+"""The Python interface: `wye.train`, `wye.load` and `wye.results`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wye.errors import TrainingError, UsageError
+from wye.evidence.results import Only, records, table
 from wye.machine import keep_freed_memory
 from wye.plots.runs import draw_run
 from wye.plots.style import available
@@ -116,3 +117,24 @@ def drawn(run: Run) -> bool:
         "gallery.png": run.folder.has_examples,
     }
     return all((run.folder.figures / name).exists() for name, due in wanted.items() if due)
+
+
+def results(runs: Path | str = "runs", only: Only | None = None) -> Any:
+    """The table of results: a line for each finished run, of those here and those shipped.
+
+    Columns: row, protocol, changed settings, seed, metrics, seconds, device, precision, versions,
+    commit, command, the recipe's digest, and where the record is from.
+
+    Args:
+        runs: where the runs are.
+        only: those of runs `here`, or the `shipped` ones.
+
+    Returns:
+        A pandas DataFrame where pandas is installed, else a list of dictionaries.
+    """
+    found = table(records(Path(runs), only))
+    try:
+        import pandas  # type: ignore[import-untyped]
+    except ImportError:
+        return found
+    return pandas.DataFrame(found)

@@ -23,6 +23,7 @@ from wye.cli import (
     outputs,
     plot,
     reporting,
+    results,
     rows,
     study,
     training,
@@ -49,6 +50,7 @@ compare.add_to(app)
 claims.add_to(app)
 reporting.add_to(app)
 bench.add_to(app)
+app.add_typer(results.app, name="results", help="The table of results: list, add.")
 app.add_typer(data.app, name="data", help="Data sets: list, fetch, check, show.")
 
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wye.cli.output import Format, Json, number_of_runs, p_value, print_json, print_table, say
+from wye.cli.output import (
+    Format,
+    Json,
+    Only,
+    number_of_runs,
+    p_value,
+    print_json,
+    print_table,
+    say,
+)
 from wye.metrics import metric
 
 if TYPE_CHECKING:
@@ -32,15 +41,16 @@ def claims(
     protocol: Annotated[
         str, typer.Option(help="Runs as published (paper), or of fewer epochs (short).")
     ] = "paper",
+    only: Only = None,
     form: Format = "table",
     json: Json = False,
 ) -> None:
-    """Claims of the studies, and what the runs here say of each."""
+    """Claims of the studies, and what runs say of each."""
     from wye.evidence.collect import runs_by_row
     from wye.evidence.findings import findings
     from wye.recipe.resolve import PROTOCOLS
 
-    collected = runs_by_row(runs)
+    collected = runs_by_row(runs, only)
     found = findings(collected, protocol, ids)
     if json or form == "json":
         print_json([one.as_json() for one in found])

@@ -11,6 +11,7 @@ import typer
 from wye.cli.output import (
     Format,
     Json,
+    Only,
     figure,
     number_of_runs,
     p_value,
@@ -45,7 +46,8 @@ def compare(
     protocol: Annotated[
         str, typer.Option(help="Runs of rows as published (paper), or of fewer epochs (short).")
     ] = "paper",
-    only: Annotated[
+    only: Only = None,
+    name: Annotated[
         str | None, typer.Option("--metric", help="This one alone; all that both measured.")
     ] = None,
     difference: Annotated[
@@ -67,15 +69,15 @@ def compare(
     from wye.evidence.systems import find_systems
     from wye.registry import suggest
 
-    if only is not None and only not in METRICS:
-        raise UsageError(f"--metric {only}: there is no such metric; {suggest(only, METRICS)}")
+    if name is not None and name not in METRICS:
+        raise UsageError(f"--metric {name}: there is no such metric; {suggest(name, METRICS)}")
     if difference is not None and not 0 < difference < float("inf"):
         raise UsageError(f"--difference {difference}: it should be above 0, 0.005 for instance")
-    a, b = find_systems([first, second], runs, protocol)
-    found = compared(a, b, only)
+    a, b = find_systems([first, second], runs, protocol, only)
+    found = compared(a, b, name)
     for warning in found.warnings:
         logging.getLogger("wye").warning("warning: %s", warning)
-    sizes = {name: _size(name, only, difference) for name in found.metrics}
+    sizes = {each: _size(each, name, difference) for each in found.metrics}
     if json or form == "json":
         print_json(_document(found, sizes))
     else:
@@ -99,10 +101,10 @@ def _document(found: Comparison, sizes: dict[str, float | None]) -> dict[str, An
             "name": system.name,
             "row": system.recipe.row,
             "protocols": list(system.protocols),
-            "runs": {str(seed): str(run.path) for seed, run in system.runs.items()},
+            "runs": {str(seed): pair[place].where for seed, pair in found.records.items()},
             "left_out": found.left_out(system),
         }
-        for letter, system in (("a", found.first), ("b", found.second))
+        for place, (letter, system) in enumerate([("a", found.first), ("b", found.second)])
     }
     return {
         **systems,

@@ -25,6 +25,10 @@ _LEAST = 8
 """Columns of a terminal that a column of a table is not narrowed below."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+Only = Annotated[
+    Literal["here", "shipped"] | None,
+    typer.Option(help="Runs that are here alone, or the records that come with Wye."),
+]
 Format = Annotated[
     Literal["table", "json", "csv", "latex", "markdown"],
     typer.Option("--format", help="Form of the table; --json is short for json."),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wye.cli.output import Only
+
 if TYPE_CHECKING:
     from wye.runs.run import Run
 
@@ -22,6 +24,7 @@ def report(
         list[Path] | None, typer.Argument(help="Run folders, or folders that hold some.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("report"),
+    only: Only = None,
 ) -> None:
     """A site of runs: figures, claims, curves and pictures.
 
@@ -29,13 +32,16 @@ def report(
     """
     from wye.evidence.collect import by_row
     from wye.evidence.findings import findings
+    from wye.evidence.results import shipped
     from wye.recipe.resolve import PROTOCOLS
     from wye.report import write_report
+    from wye.runs.records import Record
     from wye.runs.run import find_runs
 
     roots = runs or [Path("runs")]
     found = [run for root in roots for run in find_runs(root) if _sound(run)]
-    collected = by_row(run for run in found if run.complete)
+    here = [Record.of(run) for run in found if run.complete]
+    collected = by_row([*here, *(shipped() if only != "here" else [])])
     claims = {protocol: findings(collected, protocol) for protocol in PROTOCOLS}
     print(write_report(found, out, claims))
 

@@ -10,6 +10,7 @@ import typer
 from wye.cli.output import (
     Format,
     Json,
+    Only,
     figure,
     print_json,
     print_table,
@@ -40,10 +41,12 @@ def add_to(app: typer.Typer) -> None:
 def list_rows(
     study: Annotated[str | None, typer.Argument(help="Only this study.")] = None,
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
+    protocol: Protocol = "paper",
+    only: Only = None,
     form: Format = "table",
     json: Json = False,
 ) -> None:
-    """Rows: what was published, and what has been measured here."""
+    """Rows: what was published, and what has been measured."""
     from wye.errors import UsageError
     from wye.evidence.measured import measured_figures
     from wye.recipe import recipe_from_row
@@ -53,7 +56,7 @@ def list_rows(
     known = studies()
     if study is not None and study not in known:
         raise UsageError(f"there is no study {study!r}; {suggest(study, known)}")
-    measured = measured_figures(runs)
+    measured = measured_figures(runs, protocol, only)
     # The rows of grids are hundreds: the lines below the table name them.
     form = "json" if json else form
     whole = form == "json" or study is not None
@@ -119,7 +122,10 @@ def _worth_showing(measured: dict[str, Any]) -> list[str]:
 def _marked(recipe: Recipe, name: str, measured: dict[str, Any]) -> str:
     from wye.recipe.measured import caveat
 
-    why = caveat(recipe, name) if name in measured else ""
+    if name not in measured:
+        return ""
+    judge = measured[name].get("judge")
+    why = caveat(recipe, name) or (f"judged by {judge}" if judge else "")
     return f" ({why})" if why else ""
 
 
@@ -129,7 +135,9 @@ def _spread(name: str, statistics: dict[str, Any] | None) -> str:
     text = figure(name, statistics["mean"])
     if statistics["sd"] is not None:
         text += f" ± {figure(name, statistics['sd'])}"
-    return f"{text} (n={statistics['n']})"
+    n, shipped = statistics["n"], statistics["shipped"]
+    origin = ", shipped" if shipped == n else f", {shipped} shipped" if shipped else ""
+    return f"{text} (n={n}{origin})"
 
 
 def show_row(

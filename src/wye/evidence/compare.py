@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from wye.errors import UsageError, WyeError
-from wye.evidence.collect import repeats
+from wye.evidence.collect import matched
 from wye.evidence.floor import floor_of
 from wye.evidence.mcnemar import McNemar, clustered_mcnemar, mcnemar
 from wye.evidence.paired import NO_FLOOR, Paired, overlap, paired
 from wye.evidence.systems import System
 from wye.metrics import METRICS, ordered
 from wye.recipe import Recipe
+from wye.recipe.identity import repeats
 from wye.recipe.measured import caveat
 from wye.registry import suggest
+from wye.runs.records import Record, Right
 from wye.studies import row_names
 from wye.wording import shown
-
-if TYPE_CHECKING:
-    from wye.evidence.mcnemar import Right
 
 SAME_TEST = ("channels", "image_size", "prepare", "prepare_test", "view")
 """Settings of the data that change what the test images look like."""
@@ -32,6 +30,7 @@ class Comparison:
 
     Attributes:
         seeds: those that both were run with.
+        records: seed to the record of each.
         warnings: what else the two differ in that a reader must know of.
         notes: what the statistics do not say, and why.
         metrics: metric to its statistics.
@@ -42,12 +41,16 @@ class Comparison:
 
     first: System
     second: System
-    seeds: tuple[int, ...]
+    records: dict[int, tuple[Record, ...]]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     metrics: dict[str, Paired]
     by_seed: dict[int, McNemar] = field(default_factory=dict)
     together: McNemar | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(self.records)
 
     def left_out(self, system: System) -> list[int]:
         """Seeds that the other one wasn't run with."""
@@ -65,8 +68,9 @@ def compare(first: System, second: System, metric: str | None = None) -> Compari
             both, or the metric is not.
     """
     _check_comparable(first, second)
-    seeds = [seed for seed in first.runs if seed in second.runs]
-    if not seeds:
+    warnings: list[str] = []
+    pairs = matched(first.runs, second.runs) or _across(first, second, warnings)
+    if not pairs:
         one, other = (", ".join(map(str, system.runs)) for system in (first, second))
         raise UsageError(
             f"no seed is common: {first.name} was run with {one}, {second.name} with {other};"
@@ -76,27 +80,28 @@ def compare(first: System, second: System, metric: str | None = None) -> Compari
     found: dict[str, Paired] = {}
     unknown: list[str] = []
     for name in METRICS if metric is None else (metric,):
-        values = first.figures(name), second.figures(name)
-        both = [[s.runs[seed] for seed in values[0] if seed in values[1]] for s in (first, second)]
-        floor = floor_of(name, *both)
-        if pair := paired(*values, widened, floor or NO_FLOOR):
+        of = {s: pair for s, pair in pairs.items() if all(name in r.metrics for r in pair)}
+        values = [{seed: pair[at].metrics[name] for seed, pair in of.items()} for at in (0, 1)]
+        floor = floor_of(name, *zip(*of.values(), strict=True))
+        if pair := paired(values[0], values[1], widened, floor or NO_FLOOR):
             found[name] = pair
             if floor is None:
                 unknown.append(name)
     if metric is not None and not found:
-        known = [name for name in METRICS if first.figures(name) and second.figures(name)]
+        both = [record.metrics.keys() for pair in pairs.values() for record in pair]
+        known = [name for name in METRICS if all(name in each for each in both)]
         raise UsageError(f"--metric {metric}: not measured in both; {suggest(metric, known)}")
-    warnings = [*_unlike(first, second, seeds)]
+    warnings += _unlike(first, second, pairs)
     by_seed: dict[int, McNemar] = {}
     together = None
     if "accuracy" in found:
-        answers = dict(_answers(first, second, seeds, warnings))
+        answers = dict(_answers(pairs, warnings))
         by_seed = {seed: mcnemar(one, other) for seed, (_, one, other) in answers.items()}
         labels = {labels for labels, _, _ in answers.values()}
         if len(answers) > 1 and len(labels) == 1 and _official(first.recipe):
             together = clustered_mcnemar([(one, other) for _, one, other in answers.values()])
     return Comparison(
-        *(first, second, tuple(seeds), tuple(warnings)),
+        *(first, second, pairs, tuple(warnings)),
         tuple(_notes(first, second, found, unknown)),
         *({name: found[name] for name in ordered(found)}, by_seed, together),
     )
@@ -145,7 +150,20 @@ def _check_comparable(first: System, second: System) -> None:
         )
 
 
-def _unlike(first: System, second: System, seeds: list[int]) -> Iterator[str]:
+def _across(first: System, second: System, warnings: list[str]) -> dict[int, tuple[Record, ...]]:
+    """Pairs of different origins, where there are no others; a warning says so."""
+    pairs: dict[int, tuple[Record, ...]] = {
+        seed: (of[0], second.runs[seed][0])
+        for seed, of in first.runs.items()
+        if seed in second.runs
+    }
+    for pair in list(pairs.values())[:1]:
+        a, b = (", ".join(str(part) for part in record.origin if part) for record in pair)
+        warnings.append(f"A and B were made on unlike machines or judged unlike: {a}; {b}")
+    return pairs
+
+
+def _unlike(first: System, second: System, pairs: dict[int, tuple[Record, ...]]) -> Iterator[str]:
     """What the two differ in beside what is compared: test images, updates, changed settings."""
     one, other = first.recipe, second.recipe
     for name in SAME_TEST:
@@ -163,8 +181,8 @@ def _unlike(first: System, second: System, seeds: list[int]) -> Iterator[str]:
         a, b = getattr(one.evaluation, name), getattr(other.evaluation, name)
         if a != b:
             yield f"they were measured differently: evaluation.{name} is {shown(a)} and {shown(b)}"
-    for seed in seeds:
-        steps = [(system.runs[seed].result or {}).get("steps") for system in (first, second)]
+    for seed, pair in pairs.items():
+        steps = [record.steps for record in pair]
         if None in steps and not _as_long(one, other):
             yield "the numbers of updates may differ: a run of an earlier version doesn't tell"
             break
@@ -185,28 +203,23 @@ def _as_long(one: Recipe, other: Recipe) -> bool:
 
 
 def _answers(
-    first: System, second: System, seeds: list[int], warnings: list[str]
-) -> Iterator[tuple[int, tuple[bytes, Right, Right]]]:
-    """Seed to the labels, and which images each system classified correctly."""
-    from wye.runs.run import Run
-
+    pairs: dict[int, tuple[Record, ...]], warnings: list[str]
+) -> Iterator[tuple[int, tuple[str, Right, Right]]]:
+    """Seed to the labels' digest, and which images each system classified correctly."""
     missing: list[int] = []
-    for seed in seeds:
+    for seed, pair in pairs.items():
         try:
-            pair = [Run(system.runs[seed].path).predictions() for system in (first, second)]
+            (labels, right), (others, right_too) = (record.answered() for record in pair)
         except UsageError:
             missing.append(seed)
             continue
-        except WyeError as error:
+        except (WyeError, ValueError) as error:
             warnings.append(f"no McNemar test for seed {seed}: {error}")
             continue
-        (labels, given), (others, given_others) = (
-            (labels.numpy(), predicted.numpy()) for labels, predicted in pair
-        )
-        if labels.shape != others.shape or (labels != others).any():
+        if labels != others:
             warnings.append(f"no McNemar test for seed {seed}: the test images differ")
             continue
-        yield seed, (labels.tobytes(), given == labels, given_others == labels)
+        yield seed, (labels, right, right_too)
     if missing:
         numbers = ", ".join(map(str, missing))
         warnings.append(

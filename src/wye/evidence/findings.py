@@ -9,12 +9,15 @@ from typing import Any
 
 from wye.errors import UsageError
 from wye.evidence.claims import Claim, load_claims
-from wye.evidence.collect import Repeats, Runs, repeats, runs_by_row
+from wye.evidence.collect import Runs, matched, runs_by_row
 from wye.evidence.floor import floor_of
 from wye.evidence.paired import NO_FLOOR, differences, overlap
+from wye.evidence.results import Only
 from wye.evidence.verdict import ALPHA, Judgement, Sample, Verdict, holm, judge, judge_each
+from wye.recipe.identity import repeats
 from wye.recipe.resolve import PROTOCOLS
 from wye.registry import suggest
+from wye.runs.records import Record
 from wye.wording import shown
 
 
@@ -77,14 +80,18 @@ class Finding:
 
 
 def findings(
-    root: Path | Runs, protocol: str = "paper", ids: Sequence[str] | None = None
+    root: Path | Runs | None,
+    protocol: str = "paper",
+    ids: Sequence[str] | None = None,
+    only: Only | None = None,
 ) -> list[Finding]:
-    """What the runs under a folder say of the claims.
+    """What the runs under a folder, and the shipped records, say of the claims.
 
     Args:
-        root: a folder, or its runs as `runs_by_row` collects them.
+        root: a folder, or what `runs_by_row` collects.
         protocol: `paper` or `short`; runs of one alone are used.
         ids: of these claims alone; the correction is for all of them still.
+        only: runs under the folder (`here`), or the `shipped` records.
 
     Raises:
         UsageError: there is no such protocol, or no such claim.
@@ -96,23 +103,27 @@ def findings(
     for name in ids or ():
         if name not in known:
             raise UsageError(f"no claim {shown(name)}; {suggest(name, known)}")
-    runs = root if isinstance(root, dict) else runs_by_row(root)
+    runs = root if isinstance(root, dict) else runs_by_row(root, only)
     found = _corrected(_finding(claim, protocol, runs) for claim in claims)
     return [one for one in found if ids is None or one.claim.id in ids]
 
 
 def _finding(claim: Claim, protocol: str, runs: Runs) -> Finding:
-    measured = {
-        row: {
-            seed: run
-            for seed, run in runs.get((row, protocol), {}).items()
-            if claim.metric in run.figures
+    measured = [
+        {
+            seed: having
+            for seed, of in runs.get((row, protocol), {}).items()
+            if (having := [record for record in of if claim.metric in record.metrics])
         }
         for row in claim.rows
+    ]
+    pairs_of = matched(*measured)
+    seeds = list(pairs_of)
+    paired = {
+        row: {seed: records[place] for seed, records in pairs_of.items()}
+        for place, row in enumerate(claim.rows)
     }
-    widened = overlap(*(run.recipe for of in measured.values() for run in of.values()))
-    seeds = sorted(set.intersection(*(set(of) for of in measured.values())))
-    paired = {row: {seed: of[seed] for seed in seeds} for row, of in measured.items()}
+    widened = overlap(*(record.recipe for of in paired.values() for record in of.values()))
     floors_known = all(floor_of(claim.metric, of.values()) is not None for of in paired.values())
     if claim.row:
         judgement = judge(_sample(claim.metric, paired[claim.row]), claim.region, widened)
@@ -130,11 +141,11 @@ def _finding(claim: Claim, protocol: str, runs: Runs) -> Finding:
     )
 
 
-def _sample(name: str, first: Repeats, second: Repeats | None = None) -> Sample:
+def _sample(name: str, first: dict[int, Record], second: dict[int, Record] | None = None) -> Sample:
     """The values of one row's runs, or their differences from another's of the same seeds."""
     systems = [first] if second is None else [first, second]
     floor = floor_of(name, *(of.values() for of in systems)) or NO_FLOOR
-    values = [{seed: run.figures[name] for seed, run in of.items()} for of in systems]
+    values = [{seed: run.metrics[name] for seed, run in of.items()} for of in systems]
     if second is None:
         return Sample(list(values[0].values()), floor)
     leads = [run.recipe for of in systems for run in list(of.values())[:1]]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from wye.metrics import metric
-from wye.runs.run import Run
+from wye.runs.records import Record
 
 USUAL = 1 / 3
 """Usual standard deviation over seeds, low rather than high, as a fraction of the binomial one."""
@@ -53,12 +52,12 @@ class Floor:
         return max(math.sqrt(moderated), self.rounding)
 
 
-def floor_of(name: str, *systems: Iterable[Run]) -> Floor | None:
+def floor_of(name: str, *systems: Iterable[Record]) -> Floor | None:
     """The floor for the values of one system, or for the differences of two.
 
     Args:
         name: a metric. One that is no count, such as PSNR, has a floor of 0.
-        systems: runs that have the metric.
+        systems: records that have the metric.
 
     Returns:
         None where it is a count and a run does not say of how many images.
@@ -67,7 +66,7 @@ def floor_of(name: str, *systems: Iterable[Run]) -> Floor | None:
         return Floor()
     binomial = rounding = 0.0
     for runs in systems:
-        each = [(run.figures[name], images_behind(name, run.result or {})) for run in runs]
+        each = [(run.metrics[name], run.images_behind(name)) for run in runs]
         known = [(value, images) for value, images in each if images is not None]
         if len(known) < len(each):
             return None
@@ -75,18 +74,3 @@ def floor_of(name: str, *systems: Iterable[Run]) -> Floor | None:
             binomial += fmean(max(0.0, value * (1 - value)) / images for value, images in known)
             rounding += fmean(1 / (12 * images**2) for _, images in known)
     return Floor(USUAL * math.sqrt(binomial), math.sqrt(rounding))
-
-
-def images_behind(name: str, result: Mapping[str, Any]) -> float | None:
-    """How many test images a count of a `result.json` is of; None if it does not say.
-
-    Metrics that weigh each class the same have the variance of fewer images where classes are of
-    unequal size: of K^2 / sum 1/N_k, for K classes of N_k images.
-    """
-    test = result.get("test") or {}
-    per_class: list[int] = [sum(row) for row in test.get("confusion") or ()]
-    per_class = [count for count in per_class if count]
-    if metric(name).counts == "classes":
-        inverses = math.fsum(1 / count for count in per_class)
-        return len(per_class) ** 2 / inverses if per_class else None
-    return test.get("images") or sum(per_class) or None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wye.evidence.collect import Runs
+from wye.evidence.collect import Runs, one_each
 from wye.evidence.paired import differences, t_interval
 from wye.metrics import Spread, spread
 from wye.studies import studies
@@ -118,8 +118,8 @@ def accuracies(runs: Runs, protocol: str) -> Iterator[Accuracies]:
         study, _, name = row.partition("/")
         if (study, under) != (STUDY, protocol) or not known.get(name, {}).get("factors"):
             continue
-        found = {seed: run.figures.get("accuracy", math.nan) for seed, run in repeats.items()}
-        of = {seed: value for seed, value in found.items() if math.isfinite(value)}
+        each = one_each(repeats).items()
+        of = {seed: run.metrics["accuracy"] for seed, run in each if "accuracy" in run.metrics}
         if of:
             yield known[name]["factors"], of
 

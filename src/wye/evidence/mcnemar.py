@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Right = NDArray[np.bool_]
-"""Whether each image of the test set was correctly classified, `(N,)`."""
+from wye.runs.records import Right
 
 
 @dataclass(frozen=True)

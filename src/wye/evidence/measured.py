@@ -1,4 +1,4 @@
-"""Means and spreads of the runs that are here."""
+"""Means and spreads of rows' runs, of those that are here and those that are shipped."""
 
 from __future__ import annotations
 
@@ -6,25 +6,43 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from wye.evidence.collect import runs_by_row
-from wye.metrics import spread
+from wye.evidence.collect import one_each, runs_by_row
+from wye.evidence.results import Only
+from wye.metrics import METRICS, spread
+from wye.recipe import recipe_from_row
+from wye.runs.records import Record
 
 
-def measured_figures(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Row to metric to `{"mean", "sd", "n"}` over the seeds of complete runs under `root`.
+def measured_figures(
+    root: Path | None, protocol: str = "paper", only: Only | None = None
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Row to metric to `{"mean", "sd", "n", "shipped"}` over the seeds of complete runs.
 
-    Only runs of the row as it stands in its study count, under the protocol paper. `sd` is None for
-    a single run.
+    Only runs of the row as it stands in its study, under one protocol, count. `sd` is None for a
+    single run; `shipped` of the `n` runs come with Wye, the others are under `root`. A metric of
+    another judge than the row's has its name in `judge`.
     """
     measured: dict[str, dict[str, dict[str, Any]]] = {}
-    for (row, protocol), repeats in runs_by_row(root).items():
-        if protocol != "paper":
-            continue
-        values: dict[str, list[float]] = defaultdict(list)
-        for run in repeats.values():
-            for name, value in run.figures.items():
-                values[name].append(value)
-        measured[row] = {
-            name: vars(found) for name, each in values.items() if (found := spread(each))
-        }
+    for (row, under), repeats in runs_by_row(root, only).items():
+        if under == protocol:
+            measured[row] = _figures(row, list(one_each(repeats).values()))
     return measured
+
+
+def _figures(row: str, found: list[Record]) -> dict[str, dict[str, Any]]:
+    own = recipe_from_row(row).evaluation.judge
+    having: dict[str, list[Record]] = defaultdict(list)
+    for record in found:
+        for name in record.metrics:
+            lead = having[name][0] if having[name] else record
+            if "judge" not in METRICS[name].needs or record.judge == lead.judge:
+                having[name].append(record)
+    figures = {}
+    for name, records in having.items():
+        each = spread(record.metrics[name] for record in records)
+        shipped = sum(record.run is None for record in records)
+        figures[name] = {**vars(each), "shipped": shipped}
+        judge = records[0].judge
+        if "judge" in METRICS[name].needs and own != "self" and judge != own:
+            figures[name]["judge"] = judge
+    return figures

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wye.errors import UsageError
-from wye.evidence.collect import Repeats, Runs, protocols_of, repeats, runs_by_row
+from wye.evidence.collect import Repeats, Runs, runs_by_row
+from wye.evidence.results import Only, records
 from wye.recipe import Recipe
+from wye.recipe.identity import protocols_of
 from wye.recipe.resolve import PROTOCOLS
 from wye.registry import suggest
-from wye.runs.run import complete_runs
 from wye.studies import row_names
 from wye.wording import shown
 
 
 @dataclass(frozen=True)
 class System:
-    """The runs of one recipe, one a seed.
+    """The runs of one recipe, by seed.
 
     Attributes:
         name: as it was given.
@@ -31,25 +32,23 @@ class System:
     @property
     def recipe(self) -> Recipe:
         """The recipe of its lowest seed."""
-        return self.runs[min(self.runs)].recipe
+        return self.runs[min(self.runs)][0].recipe
 
     @property
     def protocols(self) -> tuple[str, ...]:
         return protocols_of(self.recipe)
 
-    def figures(self, name: str) -> dict[int, float]:
-        """Seed to figure `name`, of the runs that have it."""
-        found = ((seed, run.figures) for seed, run in self.runs.items())
-        return {seed: figures[name] for seed, figures in found if name in figures}
 
-
-def find_systems(targets: Sequence[str], root: Path, protocol: str = "paper") -> list[System]:
+def find_systems(
+    targets: Sequence[str], root: Path, protocol: str = "paper", only: Only | None = None
+) -> list[System]:
     """The runs that a person names.
 
     Args:
         targets: each a row, a run folder, or a folder with runs of one recipe.
         root: where the runs of rows are looked for.
         protocol: under which a row's runs were made.
+        only: of rows, runs that are `here`, or the `shipped` records.
 
     Raises:
         UsageError: there is no such protocol, row or folder, it has no complete run, or its runs
@@ -58,7 +57,7 @@ def find_systems(targets: Sequence[str], root: Path, protocol: str = "paper") ->
     if protocol not in PROTOCOLS:
         raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
     rows = set(targets) & set(row_names())
-    runs = runs_by_row(root) if rows else {}
+    runs = runs_by_row(root, only) if rows else {}
     return [
         System(
             target,
@@ -76,14 +75,16 @@ def _in_folder(target: str) -> Repeats:
             f" {suggest(target, row_names())} (`wye list` shows every row)"
         )
     found: Repeats = {}
-    for run in complete_runs(path):
-        lead = next(iter(found.values()), run)
-        if run.recipe.row != lead.recipe.row or not repeats(run.recipe, lead.recipe):
+    for record in records(path, "here"):
+        lead = next(iter(found.values()), [record])[0]
+        if (record.row, record.digest) != (lead.row, lead.digest):
             raise UsageError(
-                f"{path} holds runs of several recipes, those in {lead.path} and {run.path} for"
-                " instance; name a folder with runs of one"
+                f"{path} holds runs of several recipes, those in {lead.where} and {record.where}"
+                " for instance; name a folder with runs of one"
             )
-        found.setdefault(run.recipe.seed, run)
+        of_seed = found.setdefault(record.seed, [])
+        if record.origin not in {other.origin for other in of_seed}:
+            of_seed.append(record)
     if not found:
         raise UsageError(f"{path} holds no complete run; `wye train ROW --out {path}` makes one")
     return dict(sorted(found.items()))

@@ -18,6 +18,7 @@ from wye.plots.gallery import compared, gallery_figure
 from wye.plots.output import check_format, save
 from wye.recipe.resolve import PROTOCOLS
 from wye.runs.folder import Examples
+from wye.runs.records import Record
 from wye.runs.run import Run
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _gallery(examples: Examples) -> Figure:
 
 def _gains(runs: Sequence[Run]) -> list[_Plot]:
     """A plot for each protocol that has a comparison."""
-    complete = by_row(run for run in runs if run.complete)
+    complete = by_row(Record.of(run) for run in runs if run.complete)
     found = []
     for protocol in PROTOCOLS:
         measured = gains.conditions(gains.accuracies(complete, protocol))

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from wye.evidence.collect import protocols_of
 from wye.evidence.paired import MOST_RUNS
 from wye.metrics import metric
+from wye.recipe.identity import protocols_of
 from wye.report.effect_strip import effect_strip, window
 from wye.report.grouping import study_names
 from wye.report.pages import page_of

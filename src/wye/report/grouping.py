@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from wye.evidence.collect import protocol_of
 from wye.recipe import Recipe, recipe_from_row
-from wye.report.rows import CHANGED, OWN, PAPER, SHORT, TRUNCATED, Row, flat
+from wye.recipe.identity import flat, protocol_of
+from wye.report.rows import CHANGED, OWN, PAPER, SHORT, TRUNCATED, Row
 from wye.runs.run import Run
 from wye.studies import row_names, studies
 

@@ -14,7 +14,7 @@ from wye.evidence.splits import summary
 from wye.metrics import Spread, figures, ordered, spread
 from wye.recipe import recipe_from_row
 from wye.recipe.measured import caveat
-from wye.recipe.schema import SETTINGS, Recipe
+from wye.recipe.schema import Recipe
 from wye.runs.run import Run
 
 TRUNCATED = "truncated"
@@ -198,18 +198,3 @@ def overrides(run: Run) -> list[str]:
     """The `key=value` words of the run's command, except the seed."""
     found = [w for w in command_words(run) if re.match(r"[a-z_]+(\.[a-z_]+)*=", w)]
     return [word for word in found if not word.startswith("seed=")]
-
-
-def flat(recipe: Recipe) -> dict[str, str]:
-    """What a recipe sets, flat: dotted key to value as text."""
-    found: dict[str, str] = {}
-
-    def walk(value: Any, key: str) -> None:
-        if isinstance(value, Mapping):
-            for name, entry in value.items():
-                walk(entry, f"{key}.{name}" if key else str(name))
-        else:
-            found[key] = "none" if value is None else str(value)
-
-    walk(recipe.model_dump(mode="json", include={*SETTINGS} - {"seed"}), "")
-    return found
