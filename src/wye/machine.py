@@ -51,8 +51,8 @@ def here() -> Place:
 
 
 @cache
-def processor() -> str:
-    """The processor's name as the operating system tells it."""
+def cpu_name() -> str:
+    """The CPU's name by the operating system."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             key, _, value = line.partition(":")
@@ -64,7 +64,7 @@ def processor() -> str:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

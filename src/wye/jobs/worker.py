@@ -32,8 +32,7 @@ import wye
 from wye.errors import WyeError, message_of
 from wye.recipe.schema import Recipe
 from wye.runs.launch import HeldError, Observe, RunObserver
-from wye.training.records import EpochRecord
-from wye.training.running_means import RunningMeans
+from wye.training.records import EpochRecord, RunningMeans
 
 GRACE = 15.0
 """Seconds that a worker has to put its run down."""

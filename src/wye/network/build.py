@@ -13,8 +13,8 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from wye.errors import UsageError
 from wye.network.components import Components, ImageOfComponents
+from wye.network.layers import Route
 from wye.network.mirror import mirror
-from wye.network.route import Route
 from wye.network.stack import Stack
 from wye.network.symbols import Shape
 from wye.notation import NotationError

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wye.network.route import Route, Routed
+from wye.network.layers import Route, Routed
 
 
 class Components(Routed):

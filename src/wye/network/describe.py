@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from wye.network.build import Network
-from wye.network.route import Route, apply
+from wye.network.layers import Route, apply
 from wye.network.stack import PROBE, Stack
 
 

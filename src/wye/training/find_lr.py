@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wye.data.batches import Batch
+from wye.batch import Batch
 from wye.data.prepare import Prepared
 from wye.errors import TrainingError
 from wye.network.build import Network
@@ -19,8 +19,8 @@ from wye.training.loop import Trainer
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
 SMOOTHING = 0.9
-"""Share of the running mean of losses that a new one leaves. fastai v1 has 0.98, which lags so far
-behind in a hundred steps that the suggestions come out several times too high."""
+"""Fraction of the running mean of losses that a new one leaves. fastai v1 has 0.98, which lags so
+far behind in a hundred steps that the suggestions come out several times too high."""
 EXPLODED = 4.0
 """The test ends where the smoothed loss is so many times the best one."""
 SKIPPED = 10
@@ -87,8 +87,6 @@ def find_lr(
     Args:
         recipe: its schedule is not used.
         network: untrained, or from where training is to go on; on the device of the data.
-        data: the images.
-        streams: source of all randomness.
         precision: `fp32` or `bf16`.
         features: the frozen network of the feature term, where phi is above 0.
 
