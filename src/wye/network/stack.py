@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 # Imported for their symbols.
-from wye.network import symbols_backbones, symbols_components, symbols_layout  # noqa: F401
+from wye.network import backbones, components, symbols_layout  # noqa: F401
 from wye.network.layers import Route, apply
 from wye.network.symbols import SYMBOLS, Shape
 from wye.notation import Call, NotationError
