@@ -7,6 +7,7 @@ from wye.metrics.metric import (
     METRICS,
     Evaluated,
     Metric,
+    Spread,
     best,
     figures,
     headlines,
@@ -14,8 +15,8 @@ from wye.metrics.metric import (
     number,
     ordered,
     register,
+    spread,
 )
-from wye.metrics.spread import Spread, spread
 
 __all__ = [
     "METRICS",

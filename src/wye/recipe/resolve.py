@@ -18,8 +18,7 @@ from wye.recipe.schedules import ScheduleSettings, read_schedule
 from wye.recipe.schema import DataSettings, Recipe, TrainSettings
 from wye.recipe.settings import Count
 from wye.registry import suggest
-from wye.studies.load import normalized, row_names, row_settings, studies
-from wye.studies.merging import merge
+from wye.studies.load import merge, normalized, row_names, row_settings, studies
 from wye.wording import shown
 
 logger = logging.getLogger("wye")

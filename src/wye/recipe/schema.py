@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     Field,
     GetCoreSchemaHandler,
@@ -80,7 +79,7 @@ def _or_none(value: Any) -> Any:
 class SomeOf:
     """Annotation of a mapping that holds some of a model's settings, checked as that model's."""
 
-    settings_of: type[BaseModel]
+    settings_of: type[Settings]
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
