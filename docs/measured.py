@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wye.errors import UsageError, WyeError
-from wye.metrics import figures
+from wye.metrics import metrics_of
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
 from wye.report.rows import TRUNCATED, flat, overrides
@@ -73,7 +73,7 @@ def record(run: Run) -> Measured:
         "row": run.recipe.row,
         "changes": changed,
         "seed": run.recipe.seed,
-        "metrics": {name: _rounded(value) for name, value in figures(result).items()},
+        "metrics": {name: _rounded(value) for name, value in metrics_of(result).items()},
         **({} if best is None else {"best_on_test": _rounded(best)}),
         "epochs": result.get("epochs"),
         "seconds": round(result["seconds"]["train"], 1),

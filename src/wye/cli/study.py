@@ -191,7 +191,7 @@ def _document(board: Board, request: Request, seeds: int) -> dict[str, Any]:
 def _print(board: Board, document: dict[str, Any]) -> None:
     """A line per row: how many runs there are of it, and what they measured."""
     from wye.jobs import Status
-    from wye.metrics import figures, headlines, ordered, spread
+    from wye.metrics import headlines, metrics_of, ordered, spread
     from wye.recipe.measured import caveat
     from wye.runs.run import Run
 
@@ -204,7 +204,7 @@ def _print(board: Board, document: dict[str, Any]) -> None:
         failed[run["row"]] += run["status"] == "failed"
     lines = []
     for row, runs in rows.items():
-        measured = [figures(run.result or {}) for run in runs]
+        measured = [metrics_of(run.result or {}) for run in runs]
         name = ""
         if measured:
             known = [*ordered(runs[0].recipe.published), *headlines(measured[0]), *measured[0]]

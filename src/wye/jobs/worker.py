@@ -93,7 +93,7 @@ class WorkerProcess:
     def start(self, launch: Launch) -> None:
         """Give the worker a run; it must have none."""
         assert self._process.stdin is not None
-        with suppress(OSError):  # it has died, which the inbox is told
+        with suppress(OSError):  # it has died, which the inbox has as None
             self._process.stdin.write(LAUNCH.dump_json(launch).decode() + "\n")
             self._process.stdin.flush()
 

@@ -141,7 +141,7 @@ def headlines(names: Iterable[str]) -> Iterator[str]:
     return (name for name in ordered(names) if METRICS[name].headline)
 
 
-def figures(result: Mapping[str, Any]) -> dict[str, float]:
+def metrics_of(result: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of one number in a `result.json`, by name.
 
     Those of the test part, and of training `train_loss` (the last epoch's) and `train_seconds`.

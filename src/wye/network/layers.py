@@ -104,7 +104,7 @@ class Scale(nn.Module):
 
 
 class TransposedConvolution(nn.ConvTranspose2d):
-    """A transposed convolution, on a processor as a matrix product where that is the same.
+    """A transposed convolution, on a CPU as a matrix product where that is the same.
 
     Where the stride is the kernel's size, each position makes a patch of its own: a product with
     the filters, laid out side by side. Its gradients took about two thirds of the time that they

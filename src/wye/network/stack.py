@@ -26,7 +26,7 @@ class Stack(nn.Module):
 
     Attributes:
         text: the line.
-        calls: the bound symbols, one a layer.
+        calls: the bound symbols, one per layer.
         shapes: the shape before the first layer and after each, without the batch.
         route: sizes of what the parts before and this one leave for later layers, on the meta
             device.

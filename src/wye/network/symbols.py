@@ -1,4 +1,4 @@
-"""The alphabet of networks: one small registered function a symbol.
+"""The alphabet of networks: one small registered function per symbol.
 
 A function takes the shape of one input without the batch, `(C, H, W)` or `(K,)`, and the settings
 written in the line, and returns the module. A prime leaves out the symbol's last step: `C` is

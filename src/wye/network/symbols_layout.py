@@ -47,7 +47,7 @@ def smooth(inputs: Shape) -> nn.Module:
 
 @SYMBOLS.register("G")
 def global_pool(inputs: Shape, kind: Literal["avg", "max", "both"] = "avg") -> nn.Module:
-    """Global pooling: one value a channel; both: the maxima, then the means."""
+    """Global pooling: one value per channel; both: the maxima, then the means."""
     image_channels(inputs)
     return GlobalPool(kind)
 

@@ -207,7 +207,7 @@ def _stop(value: Any) -> Any:
 
 
 class EarlyStopping(Settings):
-    """Stop a phase once the watched validation figure has not improved for some epochs."""
+    """Stop a phase once the watched validation metric has not improved for some epochs."""
 
     patience: Count
     """Epochs without improvement; `early_stopping: 5` is short for `{patience: 5}`."""
@@ -283,7 +283,7 @@ class EvaluationSettings(Settings):
     """Weights that are measured: of the last epoch, or of the best one of all phases by the last
     phase's `monitor`."""
     watch_test: bool = False
-    """Also write down the test figures of each epoch. Nothing is chosen by them."""
+    """Also write down the test metrics of each epoch. Nothing is chosen by them."""
     mirror_views: bool = False
     """Classify the mean of an image and its mirror image."""
     shifted_views: Annotated[int, Field(ge=0, le=64)] = 0
@@ -297,7 +297,7 @@ class EvaluationSettings(Settings):
     compared with the clean ones (`denoised_psnr`, `denoised_mse`): `noise(1)`."""
     ssim_range2: bool = False
     """Also report SSIM as scikit-image 0.18 had it by default for floats, with data range 2: the
-    figure that study S1 printed."""
+    value that study S1 printed."""
     splits: Count = 1
     """Random splits that the study ran, one per seed: `wye train ROW --splits` runs them all."""
 

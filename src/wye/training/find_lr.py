@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 
-from wye.batch import Batch
 from wye.data.prepare import Prepared
 from wye.errors import TrainingError
 from wye.network.build import Network
@@ -98,7 +96,8 @@ def find_lr(
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
-    for step, batch in zip(range(STEPS), _batches(trainer), strict=False):
+    batches = chain.from_iterable(map(trainer.begin_epoch, count(1)))
+    for step, batch in zip(range(STEPS), batches, strict=False):
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loss = trainer.step(batch, rate)[0]["loss"].item()
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
@@ -115,9 +114,3 @@ def find_lr(
             f"no rate to suggest: the loss falls at none from {LOWEST:g} to {rates[-1]:.1e}"
         )
     return found
-
-
-def _batches(trainer: Trainer) -> Iterator[Batch]:
-    """Epoch after epoch."""
-    for epoch in itertools.count(1):
-        yield from trainer.begin_epoch(epoch)

@@ -5,7 +5,7 @@ gradients to those of the others before each step. Process 0 decides whatever a 
 could decide otherwise elsewhere.
 
 Gradients are added up in one piece after the backward pass rather than by torch's
-DistributedDataParallel: that averages over processes where shards may be uneven, and has to be told
+DistributedDataParallel: that averages over processes where shards may be uneven, and has to know
 which parameters each pass leaves out, which here depends on phase, weights and frozen layers.
 """
 

@@ -10,7 +10,7 @@ from wye.recipe.schedules import Cosine, Linear, OneCycle, Plateau, ScheduleSett
 
 
 def factor_of(settings: ScheduleSettings, epochs: float, done: float) -> float:
-    """What the base rate is multiplied by; a plateau decides by what it is told instead.
+    """What the base rate is multiplied by; a plateau decides by validation instead.
 
     Args:
         epochs: of the phase that are over, with the fraction of the one under way.
