@@ -21,7 +21,7 @@ from wye.recipe.resolve import resolve
 from wye.runs.setup import set_up
 from wye.training.loop import Trainer
 from wye.training.precision import channels_last
-from wye.training.running_means import RunningMeans
+from wye.training.records import RunningMeans
 
 DATA, OPTIMIZER = "wye: data", "Optimizer.step#"
 GROUPS = {

@@ -12,7 +12,7 @@ import torch
 from wye.evidence.claims import Claim
 from wye.evidence.findings import Finding
 from wye.evidence.verdict import Verdict
-from wye.metrics import figures as metrics_of
+from wye.metrics import metrics_of
 from wye.recipe import recipe_from_row
 from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe

@@ -36,9 +36,9 @@ from benchmarks.settings import LeftOutError, Scale, Settings, carry_out_apart, 
 from benchmarks.small import Small
 from wye import bench
 from wye.apart import in_own_process, peak_memory
+from wye.batch import Batch
 from wye.cli.app import app as wye_app
 from wye.data import shapes
-from wye.data.batches import Batch
 from wye.data.images import DataSet
 from wye.data.prepare import normalization
 from wye.errors import MachineError, UsageError

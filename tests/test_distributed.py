@@ -18,12 +18,11 @@ import yaml
 from torch import Tensor
 
 import wye
-from wye.data.batches import Batch
-from wye.data.parts import Part
+from wye.batch import Batch, Shard
 from wye.errors import UsageError
 from wye.machine import Place, here
 from wye.network.build import build_network
-from wye.network.layers import bind_dropout, show_part
+from wye.network.layers import bind_dropout, set_shard
 from wye.recipe.overrides import validated
 from wye.recipe.parts import LossSettings
 from wye.recipe.schema import NetworkSettings
@@ -241,10 +240,10 @@ def test_the_parts_of_a_batch_add_up_to_its_terms_and_gradients(
     )
     batch = whole(images, labelled)
 
-    def found(part: Part | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def found(part: Shard | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         bind_dropout(network, torch.Generator().manual_seed(1))
         if part is not None:
-            show_part(network, part)
+            set_shard(network, part)
         network.zero_grad()
         terms, _ = objective(network, batch, torch.Generator().manual_seed(2), part)
         terms["loss"].backward()
@@ -252,7 +251,7 @@ def test_the_parts_of_a_batch_add_up_to_its_terms_and_gradients(
         return terms, {name: each for name, each in gradients.items() if each is not None}
 
     wanted = found(None)
-    parts = [found(Part.of(batch, rank, ranks)) for rank in range(ranks)]
+    parts = [found(Shard.of(batch, rank, ranks)) for rank in range(ranks)]
     for kind in (0, 1):
         for name, value in wanted[kind].items():
             total = torch.stack([part[kind][name] for part in parts]).sum(0)
@@ -260,7 +259,7 @@ def test_the_parts_of_a_batch_add_up_to_its_terms_and_gradients(
 
 
 def test_each_process_takes_a_device_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert here() == Place() and ALONE.part_of(whole(4, 4)) is None
+    assert here() == Place() and ALONE.shard_of(whole(4, 4)) is None
     for name, value in {"RANK": 3, "WORLD_SIZE": 4, "LOCAL_RANK": 1, "LOCAL_WORLD_SIZE": 2}.items():
         monkeypatch.setenv(name, str(value))
     assert here() == Place(3, 4, 1, 2)

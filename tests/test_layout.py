@@ -19,7 +19,7 @@ PACKAGE = Path(wye.__file__).parent
 STAGES = [
     {"__init__", "_version", "wording", "errors", "machine"},
     {"apart", "files"},
-    {"registry", "streams"},
+    {"registry", "streams", "batch"},
     {"metrics"},
     {"notation"},
     {"objective"},

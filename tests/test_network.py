@@ -16,13 +16,13 @@ from wye.errors import UsageError
 from wye.network import build_network, describe
 from wye.network.layers import ACTIVATIONS, TransposedConvolution
 from wye.network.mirror import mirror
-from wye.network.ranges import check_range, output_range
 from wye.network.stack import Stack
 from wye.network.symbols import SYMBOLS, Activation
 from wye.network.whitening import initialise_whitening
 from wye.notation import NotationError
 from wye.recipe import recipe_from_row
 from wye.recipe.schema import NetworkSettings
+from wye.training.checks import check_range, output_range
 
 # One line a symbol, fed with (3, 8, 8); a symbol without a line here fails the test.
 EXAMPLES = {

@@ -15,7 +15,7 @@ import wye
 from wye.cli.app import app
 from wye.evidence import splits
 from wye.evidence.claims import read_claims
-from wye.metrics import METRICS, Evaluated, Metric, best, figures, register
+from wye.metrics import METRICS, Evaluated, Metric, best, metrics_of, register
 from wye.recipe import Recipe, recipe_from_row, resolve
 from wye.recipe.measured import caveat
 from wye.recipe.overrides import parse_overrides
@@ -98,7 +98,7 @@ def test_it_is_measured_with_the_others(runs: list[Run]) -> None:
         assert run.result is not None
         assert value(run) > run.result["test"]["mse"]
         assert run.result["validation"]["worst_mse"] > 0
-        assert figures(run.result)["worst_mse"] == value(run)
+        assert metrics_of(run.result)["worst_mse"] == value(run)
         assert run.config["test"]["worst_mse"] == value(run)
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
-from wye.data.batches import Batch
+from wye.batch import Batch
 from wye.data.normalization import Normalization, normalization
 from wye.errors import UsageError
 from wye.network.build import Network, build_network
@@ -22,9 +22,8 @@ from wye.objective.jigsaw import shuffled_tiles
 from wye.objective.l2 import half_squares
 from wye.objective.reconstruction import reconstruction_error
 from wye.recipe.schema import FeatureSettings, LossSettings, NetworkSettings
-from wye.training.class_weights import class_weights
 from wye.training.features import FeatureNetwork
-from wye.training.objective import Objective
+from wye.training.objective import Objective, class_weights
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:

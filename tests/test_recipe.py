@@ -10,8 +10,7 @@ from pydantic import BaseModel
 
 from wye.errors import UsageError
 from wye.recipe import Recipe, recipe_from_row, resolve
-from wye.recipe.explain import model_of
-from wye.recipe.overrides import nest, parse_overrides
+from wye.recipe.overrides import model_of, nest, parse_overrides
 from wye.recipe.resolve import FOLDER_ROW
 from wye.recipe.schedules import OneCycle
 from wye.recipe.settings import Settings

@@ -11,7 +11,7 @@ from torch import nn
 
 from wye.recipe.schedules import read_schedule
 from wye.recipe.schema import TrainSettings
-from wye.training.optimizers import OPTIMIZERS, build_optimizer
+from wye.training.optimizers import build_optimizer
 from wye.training.schedules import Schedule
 
 
@@ -99,7 +99,7 @@ class OneWeight(nn.Module):
 
 
 @pytest.mark.parametrize("eps", [None, 0.05])
-@pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"muon"}))
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "adagrad", "rmsprop"])
 def test_optimisers_agree_with_pytorch(name: str, eps: float | None) -> None:
     settings = TrainSettings(optimizer=name, lr=0.01, weight_decay=0.1, eps=eps)
     if name in ("sgd", "rmsprop"):

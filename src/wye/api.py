@@ -18,7 +18,7 @@ from wye.runs.launch import Launch, launch
 from wye.runs.model import Model
 from wye.runs.run import Run
 from wye.runs.together import follow
-from wye.studies.merging import merge
+from wye.studies.load import merge
 from wye.training.ranks import choose_device, join
 
 log = logging.getLogger("wye")

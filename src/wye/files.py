@@ -51,7 +51,7 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> Non
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            # A full disk is told without the name of the file.
+            # The error of a full disk has no file's name.
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 

@@ -15,7 +15,7 @@ _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 @dataclass(frozen=True)
 class Place:
-    """This process among those that torchrun started to carry out one run together.
+    """This process among those that torchrun started for one run.
 
     Attributes:
         rank: its number, from 0; number 0 alone writes, measures and prints.
@@ -51,8 +51,8 @@ def here() -> Place:
 
 
 @cache
-def processor() -> str:
-    """The processor's name as the operating system tells it."""
+def cpu_name() -> str:
+    """The CPU's name by the operating system."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             key, _, value = line.partition(":")
@@ -64,7 +64,7 @@ def processor() -> str:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -89,7 +89,7 @@ def memory_gb() -> float | None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory that it frees, where the C library can be told to (glibc).
+    """Let this process keep the memory that it frees, where the C library lets it (glibc).
 
     Each training step frees and takes the same large blocks again. By default glibc hands them back
     to the system every time, and taking them again costs a page fault every 4 kB: a third of a

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from wye.metrics import figures, metric, ordered
+from wye.metrics import metric, metrics_of, ordered
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
@@ -184,7 +184,7 @@ def print_result(run: Run) -> None:
     from wye.recipe.measured import caveat
 
     assert run.result is not None
-    recipe, test = run.recipe, figures(run.result)
+    recipe, test = run.recipe, metrics_of(run.result)
     complete = run.result["status"] == "complete"
     comparable = complete and recipe.published_data == recipe.data.name
     published = recipe.printed() if comparable else {}

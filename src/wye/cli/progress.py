@@ -15,8 +15,7 @@ from rich.progress import Progress as Bar
 
 from wye.objective import TERMS
 from wye.recipe.schema import Recipe
-from wye.training.records import EpochRecord
-from wye.training.running_means import RunningMeans
+from wye.training.records import EpochRecord, RunningMeans
 
 REFRESH = 0.2
 WIDTH = 80

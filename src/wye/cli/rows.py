@@ -21,7 +21,7 @@ from wye.metrics import headlines
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
-    from wye.studies.grid import Grid
+    from wye.studies.load import Grid
 
 Overrides = Annotated[
     list[str] | None,

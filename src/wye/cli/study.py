@@ -16,7 +16,7 @@ from wye.cli.training import Device, command_of
 if TYPE_CHECKING:
     from wye.jobs import Board, PlannedRun
     from wye.jobs.plan import Request
-    from wye.jobs.worker import Job
+    from wye.runs.launch import Launch
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,27 +80,28 @@ def study(
     from wye.cli.study_progress import StudyProgress, summary
     from wye.jobs import Board, plan
     from wye.jobs.plan import each_message_once, requested
-    from wye.jobs.worker import Job
+    from wye.runs.launch import Launch
 
     again = shlex.join(["wye", *sys.argv[1:]])
     with each_message_once():
         request = requested(named, settings, protocol)
         planned = plan(request.repeated(seeds), runs, settings)
 
-    def job(run: PlannedRun) -> Job:
+    def launch(run: PlannedRun) -> Launch:
         recipe, target = run.recipe, request.targets.get(run.recipe.row)
         # `wye train` takes dependencies as they stand in their studies, so it would repeat less.
         command = again
         if target is not None and not (run.dependencies and changed):
             command = command_of(target, changed, recipe.seed, protocol, max_steps)
-        return Job(
+        return Launch(
             recipe=recipe,
-            folder=run.folder,
-            root=runs,
+            out=run.folder,
             device=device,
+            resume=True,
             max_steps=max_steps,
-            changed=settings,
             command=command,
+            root=runs,
+            changed=settings,
         )
 
     try:
@@ -110,11 +111,11 @@ def study(
             if cluster is not None:
                 from wye.jobs.cluster import run_on_cluster
 
-                run_on_cluster(board, cluster, runs, job, shared)
+                run_on_cluster(board, cluster, runs, launch, shared)
             elif not board.over:
                 from wye.jobs.local import run_locally, workers_for
 
-                run_locally(board, workers or workers_for(board.left, device), job)
+                run_locally(board, workers or workers_for(board.left, device), launch)
     except KeyboardInterrupt:
         print(f"wye: interrupted; everything can be resumed: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -132,7 +133,7 @@ def study(
 
 
 def study_worker() -> None:
-    """Do the jobs that `wye study` writes to standard input."""
+    """Do the runs that `wye study` writes to standard input."""
     import signal
 
     # Before anything slow: Ctrl-C reaches every process of a terminal, and the study answers it.
@@ -140,24 +141,8 @@ def study_worker() -> None:
 
     from wye import api
     from wye.jobs.worker import serve
-    from wye.runs.launch import Launch, Observe
 
-    def run_job(job: Job, observe: Observe) -> None:
-        api.run(
-            Launch(
-                recipe=job.recipe,
-                out=job.folder,
-                device=job.device,
-                resume=True,
-                max_steps=job.max_steps,
-                observe=observe,
-                command=job.command,
-                root=job.root,
-                changed=job.changed,
-            )
-        )
-
-    serve(run_job)
+    serve(api.run)
 
 
 def _finished(run: PlannedRun, max_steps: int | None) -> bool:
@@ -206,7 +191,7 @@ def _document(board: Board, request: Request, seeds: int) -> dict[str, Any]:
 def _print(board: Board, document: dict[str, Any]) -> None:
     """A line per row: how many runs there are of it, and what they measured."""
     from wye.jobs import Status
-    from wye.metrics import figures, headlines, ordered, spread
+    from wye.metrics import headlines, metrics_of, ordered, spread
     from wye.recipe.measured import caveat
     from wye.runs.run import Run
 
@@ -219,7 +204,7 @@ def _print(board: Board, document: dict[str, Any]) -> None:
         failed[run["row"]] += run["status"] == "failed"
     lines = []
     for row, runs in rows.items():
-        measured = [figures(run.result or {}) for run in runs]
+        measured = [metrics_of(run.result or {}) for run in runs]
         name = ""
         if measured:
             known = [*ordered(runs[0].recipe.published), *headlines(measured[0]), *measured[0]]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from wye.batch import Batch
 from wye.data.balance import weighted_order
 from wye.data.images import Images
 from wye.data.prepare import Prepared
@@ -17,23 +17,6 @@ from wye.streams import Streams
 
 _EVALUATED = 500
 _EVALUATED_AREA = 500 * 32 * 32
-
-
-class Batch(NamedTuple):
-    """What one step sees.
-
-    Attributes:
-        inputs: `(N, C, H, W)`.
-        targets: `(N, C, H, W)`, what the decoder is to give.
-        labels: `(M,)`, of the first M images; the others have none.
-        noisy: `(N, C, H, W)`, what the decoder's branch is shown instead of `inputs`; None where it
-            is shown those (`data.corrupt_in`).
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    labels: Tensor
-    noisy: Tensor | None = None
 
 
 def training_batches(

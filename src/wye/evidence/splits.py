@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wye.metrics import best, figures, ordered, spread
+from wye.metrics import best, metrics_of, ordered, spread
 from wye.runs.run import Run
 
 
@@ -18,7 +18,7 @@ def summary(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     correction for that is conservative where the test set is fixed, see
     `wye.evidence.paired.overlap`.
     """
-    measured = [(run.recipe.seed, figures(run.result)) for run in runs if run.result]
+    measured = [(run.recipe.seed, metrics_of(run.result)) for run in runs if run.result]
     found: dict[str, dict[str, Any]] = {}
     for name in ordered(name for _, of in measured for name in of):
         each = {seed: of[name] for seed, of in measured if name in of}

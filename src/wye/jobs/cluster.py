@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,9 @@ from wye.errors import MachineError, UsageError, message_of
 from wye.jobs.board import Board, Status
 from wye.jobs.bundle import READ_BY_DEPENDENTS, Files, pack, unpack
 from wye.jobs.plan import PlannedRun
-from wye.jobs.worker import Job
+from wye.jobs.worker import LAUNCH
 from wye.runs.folder import RunFolder
-from wye.runs.launch import HeldError, claimed
+from wye.runs.launch import HeldError, Launch, claimed
 
 if TYPE_CHECKING:
     from distributed import Client, Queue
@@ -32,7 +32,7 @@ def run_on_cluster(
     board: Board,
     address: str,
     root: Path,
-    job_of: Callable[[PlannedRun], Job],
+    launch_of: Callable[[PlannedRun], Launch],
     shared: bool = True,
 ) -> None:
     """Do a board's runs as tasks of a Dask cluster, until every run has come to its end.
@@ -46,7 +46,7 @@ def run_on_cluster(
         board: the runs.
         address: of the scheduler.
         root: the folder of runs here.
-        job_of: what a worker gets for a run.
+        launch_of: how a run is launched.
         shared: let workers that see `root` work in it; if not, all send their files.
 
     Raises:
@@ -68,7 +68,7 @@ def run_on_cluster(
         raise MachineError(f"no Dask scheduler answers at {address} ({reason})") from None
     root.mkdir(parents=True, exist_ok=True)
     try:
-        with client, _Study(board, client, root, job_of, shared) as study:
+        with client, _Study(board, client, root, launch_of, shared) as study:
             study.run()
     except CommClosedError as error:
         raise MachineError(
@@ -106,12 +106,12 @@ class _Study:
         board: Board,
         client: Client,
         root: Path,
-        job_of: Callable[[PlannedRun], Job],
+        launch_of: Callable[[PlannedRun], Launch],
         shared: bool,
     ) -> None:
         from distributed import Queue
 
-        self.board, self.client, self.root, self.job_of = board, client, root, job_of
+        self.board, self.client, self.root, self.launch_of = board, client, root, launch_of
         self.shared = shared
         self.numbers = {folder: number for number, folder in enumerate(board.entries)}
         self.submitted: dict[int, _Submitted] = {}
@@ -152,10 +152,10 @@ class _Study:
         from wye.jobs.task import Order, run_order
 
         number = self.numbers[run.folder]
-        job = self.job_of(run).model_copy(update={"folder": run.folder.relative_to(self.root)})
+        launch = replace(self.launch_of(run), out=run.folder.relative_to(self.root))
         order = Order(
             number=number,
-            job=job.model_dump(mode="json"),
+            launch=LAUNCH.dump_python(launch, mode="json"),
             root=str(self.root.resolve()),
             shared=self.shared,
             working_folder=str(Path.cwd()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 import torch
@@ -12,11 +13,12 @@ from wye.data.shape import input_shape
 from wye.errors import WyeError
 from wye.jobs.board import Board
 from wye.jobs.plan import PlannedRun
-from wye.jobs.worker import THREADS, Inbox, Job, WorkerProcess
+from wye.jobs.worker import THREADS, Inbox, WorkerProcess
 from wye.machine import cores
 from wye.network.build import build_network
 from wye.network.describe import describe
 from wye.recipe.schema import Recipe
+from wye.runs.launch import Launch
 
 TICK = 1.0
 """Seconds between looks at the board while no worker sends anything."""
@@ -27,7 +29,7 @@ FILLED = 50e9
 milliseconds that it takes to launch the kernels of a step. An estimate."""
 
 
-def run_locally(board: Board, workers: int, job_of: Callable[[PlannedRun], Job]) -> None:
+def run_locally(board: Board, workers: int, launch_of: Callable[[PlannedRun], Launch]) -> None:
     """Do a board's runs in `workers` processes, until every run has come to its end.
 
     The cores are divided among the workers, unless OMP_NUM_THREADS says how many threads each
@@ -41,7 +43,7 @@ def run_locally(board: Board, workers: int, job_of: Callable[[PlannedRun], Job])
     Args:
         board: the runs.
         workers: how many processes.
-        job_of: what a worker gets for a run.
+        launch_of: how a run is launched.
     """
     inbox: Inbox = SimpleQueue()
     slots: list[WorkerProcess | None] = [None] * workers
@@ -57,10 +59,10 @@ def run_locally(board: Board, workers: int, job_of: Callable[[PlannedRun], Job])
                     continue
                 worker = slots[slot] = worker or WorkerProcess(inbox, threads)
                 busy[worker] = run
-                job = job_of(run)
-                if job.device in ("auto", "cuda") and devices > 1:
-                    job = job.model_copy(update={"device": f"cuda:{slot % devices}"})
-                worker.start(job)
+                launch = launch_of(run)
+                if launch.device in ("auto", "cuda") and devices > 1:
+                    launch = replace(launch, device=f"cuda:{slot % devices}")
+                worker.start(launch)
                 board.begun(run)
             try:
                 worker, message = inbox.get(timeout=TICK)

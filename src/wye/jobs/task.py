@@ -13,7 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -23,9 +23,10 @@ from distributed.core import Status
 
 from wye._version import __version__
 from wye.jobs.bundle import Bundle, unpack
-from wye.jobs.worker import Inbox, Job, WorkerProcess
+from wye.jobs.worker import LAUNCH, Inbox, WorkerProcess
 from wye.machine import cores
 from wye.runs.folder import RunFolder
+from wye.runs.launch import Launch
 
 ANSWER = 120.0
 """Seconds in which the study must answer; it is gone else."""
@@ -39,7 +40,7 @@ class Order:
 
     Attributes:
         number: of the run in its study.
-        job: a `Job` as JSON; its folder is one under `root`.
+        launch: a `Launch` as JSON; its `out` is relative to `root`.
         root: the study's folder of runs, absolute.
         shared: whether to work in `root` where it is the study's own.
         working_folder: the study's, from which the names of data may be understood.
@@ -47,7 +48,7 @@ class Order:
     """
 
     number: int
-    job: dict[str, Any]
+    launch: dict[str, Any]
     root: str
     shared: bool
     working_folder: str
@@ -77,13 +78,12 @@ def run_order(order: Order) -> None:
             return
         shared = answer["shared"]
         with _root(order, shared, worker) as root:
-            job = Job.model_validate(order.job)
-            folder = root / job.folder
+            launch = LAUNCH.validate_python(order.launch)
+            folder = root / str(launch.out)
             for relative, files in answer["files"].items():
-                unpack(RunFolder(_made(root / relative)), files)
+                unpack(RunFolder(root / relative), files)
             bundle = None if shared else Bundle(RunFolder(folder))
-            there = job.model_copy(update={"folder": folder, "root": root})
-            _supervise(there, order, bundle, send)
+            _supervise(replace(launch, out=folder, root=root), order, bundle, send)
     finally:
         answers.close()
         inbox.close()
@@ -108,8 +108,8 @@ def mark_of(attempt: str) -> str:
     return f".wye-{attempt}"
 
 
-def _supervise(job: Job, order: Order, bundle: Bundle | None, send: Any) -> None:
-    """Do a job in a process, and hand on what it sends with the files that are new."""
+def _supervise(launch: Launch, order: Order, bundle: Bundle | None, send: Any) -> None:
+    """Do a run in a process, and hand on what it sends with the files that are new."""
     worker = get_worker()
     key = worker.get_current_task()
     messages: Inbox = SimpleQueue()
@@ -118,7 +118,7 @@ def _supervise(job: Job, order: Order, bundle: Bundle | None, send: Any) -> None
     process = WorkerProcess(messages, threads, home if bundle is None and home.is_dir() else None)
     if bundle is not None:
         bundle.mark()
-    process.start(job)
+    process.start(launch)
     try:
         while True:
             try:
@@ -164,8 +164,3 @@ def _root(order: Order, shared: bool, worker: Any) -> Iterator[Path]:
         yield Path(own)
     finally:
         shutil.rmtree(own, ignore_errors=True)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

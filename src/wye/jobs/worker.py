@@ -9,7 +9,6 @@ which nothing can interrupt: Ctrl-C cuts a run off in the middle of a step and l
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import logging
@@ -21,19 +20,20 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import TypeAdapter
 
 import wye
 from wye.errors import WyeError, message_of
 from wye.recipe.schema import Recipe
-from wye.runs.launch import HeldError, Observe, RunObserver
-from wye.training.records import EpochRecord
-from wye.training.running_means import RunningMeans
+from wye.runs.launch import HeldError, Launch, RunObserver
+from wye.training.records import EpochRecord, RunningMeans
 
 GRACE = 15.0
 """Seconds that a worker has to put its run down."""
@@ -55,36 +55,12 @@ Inbox = SimpleQueue[tuple["WorkerProcess", Message | None]]
 """What workers send; None when one has ended."""
 
 
-class Job(BaseModel):
-    """A run for a worker.
-
-    Attributes:
-        recipe: what to run.
-        folder: where.
-        root: the folder of runs that holds its dependencies.
-        device: as on the command line.
-        max_steps: ends training after so many steps.
-        changed: nested settings that were changed in the recipe, and are in its dependencies.
-        command: how a person would repeat the run.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    recipe: Recipe
-    folder: Path
-    root: Path
-    device: str = "auto"
-    max_steps: int | None = None
-    changed: dict[str, Any] = {}
-    command: str = ""
-
-
-RunJob = Callable[[Job, Observe], Any]
-"""Runs a job, with an observer of its epochs."""
+LAUNCH = TypeAdapter(Launch)
+"""A launch as JSON; its observer is the worker's own and doesn't travel."""
 
 
 class WorkerProcess:
-    """A process that does one job at a time, and ends when its starter does.
+    """A process that does one run at a time, and ends when its starter does.
 
     The two are joined by pipes, a line of JSON each message. A worker whose input closes, because
     its starter ended in whatever way, puts its run down and ends.
@@ -114,11 +90,11 @@ class WorkerProcess:
         )
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
 
-    def start(self, job: Job) -> None:
-        """Give the worker a job; it must have none."""
+    def start(self, launch: Launch) -> None:
+        """Give the worker a run; it must have none."""
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # it has died, which the inbox is told
-            self._process.stdin.write(json.dumps(job.model_dump(mode="json")) + "\n")
+        with suppress(OSError):  # it has died, which the inbox has as None
+            self._process.stdin.write(LAUNCH.dump_json(launch).decode() + "\n")
             self._process.stdin.flush()
 
     def how_it_ended(self) -> str:
@@ -128,7 +104,7 @@ class WorkerProcess:
             return "killed, as the system does where memory runs out"
         if code >= 0:
             return f"ended with status {code}"
-        with contextlib.suppress(ValueError):
+        with suppress(ValueError):
             return f"killed by {signal.Signals(-code).name}"
         return f"killed by signal {-code}"
 
@@ -151,8 +127,8 @@ class WorkerProcess:
         inbox.put((self, None))
 
 
-def serve(run_job: RunJob) -> None:
-    """Do jobs until the input closes; then, or on SIGTERM, put down what is under way.
+def serve(run: Callable[[Launch], Any]) -> None:
+    """Do runs until the input closes; then, or on SIGTERM, put down what is under way.
 
     Whatever else writes to standard output ends in standard error.
     """
@@ -171,7 +147,7 @@ def serve(run_job: RunJob) -> None:
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
     try:
         while True:
-            _work(Job.model_validate(json.loads(lines.get())), run_job, channel)
+            _work(LAUNCH.validate_json(lines.get()), run, channel)
     except (KeyboardInterrupt, BrokenPipeError):
         # The interpreter's own end could wait for threads of libraries.
         sys.stderr.flush()
@@ -200,13 +176,13 @@ class _Channel(logging.Handler):
 
 
 class _EpochSender(RunObserver):
-    """Sends the epochs of a job."""
+    """Sends the epochs of a run."""
 
-    def __init__(self, recipe: Recipe, job: Job, channel: _Channel) -> None:
+    def __init__(self, recipe: Recipe, launch: Launch, channel: _Channel) -> None:
         self._epochs = sum(phase.train.epochs for phase in recipe.resolved_phases())
-        # A dependency is planned as a job of its own; where it is trained within this one after
-        # all, its epochs are not the job's.
-        self._own = recipe.row == job.recipe.row
+        # A dependency is planned as a run of its own; where it is trained within this one after
+        # all, its epochs are not the run's.
+        self._own = recipe.row == launch.recipe.row
         self._channel = channel
 
     def step(self, epoch: int, step: int, steps: int, means: RunningMeans) -> None:
@@ -218,10 +194,10 @@ class _EpochSender(RunObserver):
             self._channel.send("epoch", epoch=record.epoch, epochs=self._epochs)
 
 
-def _work(job: Job, run_job: RunJob, channel: _Channel) -> None:
-    """Do a job and send how it ended."""
+def _work(launch: Launch, run: Callable[[Launch], Any], channel: _Channel) -> None:
+    """Do a run and send how it ended."""
     try:
-        run_job(job, lambda recipe: contextlib.nullcontext(_EpochSender(recipe, job, channel)))
+        run(replace(launch, observe=lambda of: nullcontext(_EpochSender(of, launch, channel))))
     except BrokenPipeError:
         raise
     except HeldError as error:

@@ -7,15 +7,16 @@ from wye.metrics.metric import (
     METRICS,
     Evaluated,
     Metric,
+    Spread,
     best,
-    figures,
     headlines,
     metric,
+    metrics_of,
     number,
     ordered,
     register,
+    spread,
 )
-from wye.metrics.spread import Spread, spread
 
 __all__ = [
     "METRICS",
@@ -23,9 +24,9 @@ __all__ = [
     "Metric",
     "Spread",
     "best",
-    "figures",
     "headlines",
     "metric",
+    "metrics_of",
     "number",
     "ordered",
     "register",

@@ -1,8 +1,9 @@
-"""What a metric is, and the registry that everything asks which prints, sorts or judges."""
+"""What a metric is, the registry that all ask which print or judge, and the spread of values."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -140,7 +141,7 @@ def headlines(names: Iterable[str]) -> Iterator[str]:
     return (name for name in ordered(names) if METRICS[name].headline)
 
 
-def figures(result: Mapping[str, Any]) -> dict[str, float]:
+def metrics_of(result: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of one number in a `result.json`, by name.
 
     Those of the test part, and of training `train_loss` (the last epoch's) and `train_seconds`.
@@ -152,3 +153,23 @@ def figures(result: Mapping[str, Any]) -> dict[str, float]:
         "train_seconds": seconds.get("train"),
     }
     return {name: float(found[name]) for name in METRICS if found.get(name) is not None}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation of `n` measurements; None where `n` is 1."""
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+def spread(values: Iterable[float]) -> Spread | None:
+    """Mean, sample standard deviation and number of `values`; None without any."""
+    known = list(values)
+    if not known:
+        return None
+    if not all(math.isfinite(value) for value in known):
+        return Spread(math.nan, None, len(known))
+    sd = statistics.stdev(known) if len(known) > 1 else None
+    return Spread(statistics.fmean(known), sd, len(known))

@@ -1,4 +1,4 @@
-"""Backbones: the convolutional parts of published ImageNet networks, block by block.
+"""Backbones and their symbols: the convolutional parts of published ImageNet networks.
 
 All take colour images as `data.normalize=imagenet` leaves them.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from wye.network.efficientnet_lite import efficientnet_lite0
+from wye.network.symbols import SYMBOLS, Shape
 from wye.network.torchvision_operators import torchvision_models
 from wye.registry import Registry
 
+Block = Annotated[int, Field(ge=0, le=64)]
 Blocks = Mapping[str, nn.Module]
 """Blocks in forward order by their names in the published state dict: `layer1`, `features.0`."""
 
@@ -89,13 +93,42 @@ def _numbered(features: nn.Sequential) -> Blocks:
     return {f"features.{index}": block for index, block in enumerate(features)}
 
 
-for _name, _build in (
-    ("vgg16", _vgg),
-    ("vgg16_bn", _vgg),
-    ("resnet34", _resnet),
-    ("resnet50", _resnet),
-    ("mobilenet_v2", _features),
-    ("squeezenet1_1", _features),
+def _register(name: str, build: Callable[[str], Blocks], about: str) -> None:
+    """Enter a backbone, and its symbol in the notation: `vgg16 > G > L'(10)`."""
+    BACKBONES.register(name)(partial(build, name))
+
+    def symbol(inputs: Shape, first: Block = 0, last: Block | None = None) -> nn.Module:
+        if first == 0 and (len(inputs) != 3 or inputs[0] != 3):
+            raise ValueError(
+                f"{name} takes colour images (3, H, W); data.channels=3 makes grey ones so"
+            )
+        return backbone(name, first, last)
+
+    symbol.__doc__ = (
+        f"{about}: its convolutional part, or the blocks first to last, the last not included."
+    )
+    SYMBOLS.register(name)(symbol)
+
+
+for _name, _build, _about in (
+    ("vgg16", _vgg, "VGG16 (Simonyan and Zisserman 2015), 512 channels at 1/32 of the side"),
+    ("vgg16_bn", _vgg, "VGG16 with batch normalisation, 512 channels at 1/32 of the side"),
+    ("resnet34", _resnet, "ResNet34 (He et al. 2016), 512 channels at 1/32 of the side"),
+    ("resnet50", _resnet, "ResNet50 (He et al. 2016), 2,048 channels at 1/32 of the side"),
+    (
+        "mobilenet_v2",
+        _features,
+        "MobileNetV2 (Sandler et al. 2018), 1,280 channels at 1/32 of the side",
+    ),
+    (
+        "squeezenet1_1",
+        _features,
+        "SqueezeNet 1.1 (Iandola et al. 2016), 512 channels at 1/16 of the side",
+    ),
+    (
+        "efficientnet_lite0",
+        lambda _: efficientnet_lite0(),
+        "EfficientNet-Lite0 (Tan and Le 2019), 1,280 channels at 1/32",
+    ),
 ):
-    BACKBONES.register(_name)(partial(_build, _name))
-BACKBONES.register("efficientnet_lite0")(efficientnet_lite0)
+    _register(_name, _build, _about)

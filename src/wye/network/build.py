@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import torch
@@ -13,14 +13,12 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from wye.errors import UsageError
 from wye.network.components import Components, ImageOfComponents
+from wye.network.layers import Route
 from wye.network.mirror import mirror
-from wye.network.route import Route
 from wye.network.stack import Stack
 from wye.network.symbols import Shape
 from wye.notation import NotationError
 from wye.recipe.schema import NetworkSettings
-
-Weighted = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 
 class Output(NamedTuple):
@@ -88,7 +86,7 @@ class Network(nn.Module):
             images: `(N, C, H, W)`.
             branches: those to go through, where there are any.
             no_grad: branches to keep out of the graph of gradients.
-            labelled: the classifier is shown this many of the images, the first ones; all if None.
+            labelled: the classifier sees this many of the images, the first ones; all if None.
         """
         # A slice of all is the same but for its gradient: that comes back in another order in
         # memory, and the layers before copy theirs to and fro.
@@ -98,10 +96,10 @@ class Network(nn.Module):
         outputs: dict[str, Tensor] = {}
         for name in branches:
             if (part := self.parts.get(name)) is not None:
-                seen = labelled if name == "classifier" else None
+                first = labelled if name == "classifier" else None
                 with torch.set_grad_enabled(torch.is_grad_enabled() and name not in no_grad):
-                    shown = latent if seen is None else latent[:seen]
-                    outputs[name] = part(shown, route.branch(seen))
+                    seen = latent if first is None else latent[:first]
+                    outputs[name] = part(seen, route.branch(first))
         return Output(outputs.get("classifier"), outputs.get("decoder"), latent)
 
 
@@ -110,7 +108,7 @@ def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Net
 
     Raises:
         NotationError: a line cannot be read or its layers don't fit each other, the decoder does
-            not lead back to the image, or the classifier has not one output a class.
+            not lead back to the image, or the classifier has not one output per class.
         UsageError: `network.outputs` is less than the number of classes.
     """
     encoder = _part("encoder", settings.encoder, inputs)
@@ -134,11 +132,11 @@ def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Net
         line = re.sub(r"\bclasses\b", str(outputs), settings.classifier)
         classifier = _part("classifier", line, encoder.outputs, encoder.route)
         if classifier.outputs != (outputs,):
-            why = "one a class" if outputs == classes else "by network.outputs"
+            why = "one per class" if outputs == classes else "by network.outputs"
             raise _misfit("classifier", classifier, f"{outputs} values, {why}")
     network = Network(encoder, decoder, classifier)
     _check_components(network)
-    INITIALISERS[settings.init](network)
+    _initialise(network, settings.init)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.momentum = settings.norm_momentum or module.momentum
@@ -191,40 +189,25 @@ def _misfit(name: str, stack: Stack, wanted: str) -> UsageError:
     return stack.error(problem).at(f"network.{name}")
 
 
-def _default(network: nn.Module) -> None:
-    """PyTorch's own initial values, which the layers already hold."""
-
-
-def _he(network: nn.Module) -> None:
-    for module in _weighted(network):
-        _fill(module, nn.init.kaiming_normal_)
-
-
-def _glorot(network: nn.Module) -> None:
-    """Keras's initial values: Glorot's uniform weights, biases of zero (studies S1 and S3)."""
-    for module in _weighted(network):
-        _fill(module, nn.init.xavier_uniform_)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-def _dirac(network: nn.Module) -> None:
-    for module in _weighted(network):
-        if isinstance(module, nn.Conv2d) and module.kernel_size[0] > 1:
-            _fill(module, _pass_on)
-
-
-def _pass_on(weight: Tensor) -> None:
-    nn.init.dirac_(weight[: min(weight.shape[:2])])
-
-
-def _weighted(network: nn.Module) -> Iterator[Weighted]:
+def _initialise(network: nn.Module, init: str) -> None:
+    """Draw the first weights; `default` are PyTorch's own, which the layers already hold."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            yield module
+        if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            continue
+        match init:
+            case "he":
+                _fill(module, nn.init.kaiming_normal_)
+            case "glorot":  # as Keras does (studies S1 and S3)
+                _fill(module, nn.init.xavier_uniform_)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            case "dirac" if isinstance(module, nn.Conv2d) and module.kernel_size[0] > 1:
+                _fill(module, lambda weight: nn.init.dirac_(weight[: min(weight.shape[:2])]))
 
 
-def _fill(module: Weighted, initialise: Callable[[Tensor], object]) -> None:
+def _fill(
+    module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, initialise: Callable[[Tensor], object]
+) -> None:
     """Initialise a module's weight, also where it is computed from others (weight norm)."""
     with torch.no_grad():
         weight = module.weight.detach().clone()
@@ -233,11 +216,3 @@ def _fill(module: Weighted, initialise: Callable[[Tensor], object]) -> None:
             setattr(module, "weight", weight)  # noqa: B010 (a property by then)
         else:
             module.weight.copy_(weight)
-
-
-INITIALISERS: Mapping[str, Callable[[nn.Module], None]] = {
-    "default": _default,
-    "he": _he,
-    "glorot": _glorot,
-    "dirac": _dirac,
-}

@@ -1,4 +1,4 @@
-"""Principal components of whole images: from the image to values, and back."""
+"""Principal components of whole images, and their symbols: from the image to values, and back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wye.network.route import Route, Routed
+from wye.network.layers import Route, Routed
+from wye.network.symbols import SYMBOLS, Count, Shape
+from wye.network.symbols_layout import Sizes
 
 
 class Components(Routed):
@@ -48,20 +50,19 @@ class Components(Routed):
 
     @torch.no_grad()
     def initialise(
-        self, mean: Tensor, basis: Tensor, deviations: Tensor, shift: Tensor, scale: Tensor
+        self, mean: Tensor, basis: Tensor, spread: Tensor, shift: Tensor, scale: Tensor
     ) -> None:
         """Take the components of images in [0, 1]; where there are fewer, the others are 0.
 
         Args:
             mean: the mean image, `(D,)` with D = C*H*W.
             basis: orthonormal columns `(D, d)`, d at most `count`.
-            deviations: standard deviations along them, `(d,)`.
+            spread: standard deviations along them, `(d,)`.
             shift, scale: a pixel is the layer's input times `scale` plus `shift`, `(C, 1, 1)` each.
         """
-        spread = scale.expand(self.shape).flatten()
         offset = shift.expand(self.shape).flatten() - mean
-        rows = basis.T / deviations.clamp_min(1e-6)[:, None]
-        self.weight[: len(rows)] = rows * spread
+        rows = basis.T / spread.clamp_min(1e-6)[:, None]
+        self.weight[: len(rows)] = rows * scale.expand(self.shape).flatten()
         self.bias[: len(rows)] = rows @ offset
 
     def extra_repr(self) -> str:
@@ -102,18 +103,35 @@ class ImageOfComponents(nn.Module):
 
     @torch.no_grad()
     def initialise(
-        self, mean: Tensor, basis: Tensor, deviations: Tensor, shift: Tensor, scale: Tensor
+        self, mean: Tensor, basis: Tensor, spread: Tensor, shift: Tensor, scale: Tensor
     ) -> None:
         """Take the components of images in [0, 1]; see `Components.initialise`.
 
         Args:
             shift, scale: a pixel is what this gives times `scale` plus `shift`, `(C, 1, 1)` each.
         """
-        spread = scale.expand(self.shape).flatten()
+        factor = scale.expand(self.shape).flatten()
         offset = shift.expand(self.shape).flatten()
-        self.weight[:, : len(deviations)] = basis * deviations / spread[:, None]
-        self.bias.copy_((mean - offset) / spread)
+        self.weight[:, : len(spread)] = basis * spread / factor[:, None]
+        self.bias.copy_((mean - offset) / factor)
 
     def extra_repr(self) -> str:
         """The settings, as they are written."""
         return f"{self.count}, {'x'.join(map(str, self.shape))}"
+
+
+@SYMBOLS.register("PC")
+def components(inputs: Shape, n: Count) -> nn.Module:
+    """The training images' first n principal components, kept for the next J; the image passes."""
+    return Components(inputs, n)
+
+
+@SYMBOLS.register("PC'")
+def image_of_components(inputs: Shape, n: Count, shape: Sizes) -> nn.Module:
+    """The image that the last n values give as principal components; a linear layer adds the rest.
+
+    Written `PC'(n, image)` at the head of a decoder, behind an encoder `PC(n) > ... > J`.
+    """
+    if len(inputs) != 1:
+        raise ValueError("it needs flat values; F flattens an image")
+    return ImageOfComponents(inputs[0], n, shape)

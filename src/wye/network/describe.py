@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from wye.network.build import Network
-from wye.network.route import Route, apply
+from wye.network.layers import Route, apply
 from wye.network.stack import PROBE, Stack
 
 
@@ -33,7 +33,7 @@ class Description:
     trainable: int
 
     def parameters(self) -> dict[str, int]:
-        """Counts a part, in all, and of those that training changes."""
+        """Counts per part, in all, and of those that training changes."""
         counts: dict[str, int] = {}
         for layer in self.layers:
             counts[layer.part] = counts.get(layer.part, 0) + layer.parameters

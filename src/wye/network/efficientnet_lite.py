@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: the EfficientNet for small processors, without squeeze-excitation and swish.
+"""EfficientNet-Lite0: the EfficientNet for small CPUs, without squeeze-excitation and swish.
 
 Source: Tan and Le 2019 (arXiv 1905.11946) and the TensorFlow release of the Lite family (2020),
 whose padding and batch normalisation these are.
@@ -63,18 +63,18 @@ class _SameConv2d(nn.Conv2d):
 
 
 class _Rescale(nn.Module):
-    """Images normalised with ImageNet's mean and deviation to (x - 127) / 128, x from 0 to 255."""
+    """Images normalised by ImageNet's statistics to (x - 127) / 128, x from 0 to 255."""
 
     factor: Tensor
     offset: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        mean, deviation = (
+        mean, std = (
             torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
         )
         # Saved with the model: a network built on the meta device has them from its weights.
-        self.register_buffer("factor", deviation * 255 / 128)
+        self.register_buffer("factor", std * 255 / 128)
         self.register_buffer("offset", (mean * 255 - 127) / 128)
 
     def forward(self, images: Tensor) -> Tensor:

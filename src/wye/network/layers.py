@@ -1,15 +1,15 @@
-"""The modules that the symbols need and torch doesn't have."""
+"""The modules that torch doesn't have, and what goes along with the features through them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wye.data.parts import Part
-from wye.network.route import Route, Routed
+from wye.batch import Shard
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,
@@ -24,16 +24,49 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class Parted(nn.Module):
-    """Base of the layers that must know which part of a batch they are shown.
+@dataclass
+class Route:
+    """Beside the features: what later layers may need of where they come from.
 
-    `part` is set by the training loop where several processes share a batch.
+    Attributes:
+        size: height and width of the images that came in.
+        side: what the last `Y` kept for the next `J`, `(N, C, H, W)`.
     """
 
-    part: Part | None = None
+    size: tuple[int, ...]
+    side: Tensor | None = None
+
+    def branch(self, first: int | None = None) -> Route:
+        """A copy for one branch, so that the other doesn't see what this one keeps.
+
+        Args:
+            first: the number of images that the branch is shown; all of them if None.
+        """
+        if first is None or self.side is None:
+            return replace(self)
+        return replace(self, side=self.side[:first])
 
 
-class Dropout(Parted):
+class Routed(nn.Module):
+    """Base of the layers that read or write the route: called as `layer(features, route)`."""
+
+
+def apply(layer: nn.Module, inputs: Tensor, route: Route) -> Tensor:
+    """A layer's output, with the route handed to those that ask for it."""
+    outputs: Tensor = layer(inputs, route) if isinstance(layer, Routed) else layer(inputs)
+    return outputs
+
+
+class Sharded(nn.Module):
+    """Base of the layers that must know which shard of a batch they see.
+
+    `shard` is set by the training loop where several processes compute with one batch.
+    """
+
+    shard: Shard | None = None
+
+
+class Dropout(Sharded):
     """Dropout that draws from a generator of its own instead of torch's global one.
 
     `generator` is set by the training loop from the run's noise stream, so that a resumed run
@@ -49,10 +82,10 @@ class Dropout(Parted):
         if not self.training or self.p == 0:
             return inputs
         keep = 1.0 - self.p
-        whole = torch.empty_like(inputs) if self.part is None else self.part.whole_like(inputs)
+        whole = torch.empty_like(inputs) if self.shard is None else self.shard.whole_like(inputs)
         mask = whole.bernoulli_(keep, generator=self.generator)
-        if self.part is not None:
-            mask = self.part.take(mask)
+        if self.shard is not None:
+            mask = self.shard.take(mask)
         return inputs * mask.div_(keep)
 
     def extra_repr(self) -> str:
@@ -71,7 +104,7 @@ class Scale(nn.Module):
 
 
 class TransposedConvolution(nn.ConvTranspose2d):
-    """A transposed convolution, on a processor as a matrix product where that is the same.
+    """A transposed convolution, on a CPU as a matrix product where that is the same.
 
     Where the stride is the kernel's size, each position makes a patch of its own: a product with
     the filters, laid out side by side. Its gradients took about two thirds of the time that they
@@ -118,13 +151,6 @@ class Residual(nn.Module):
         return inputs + change
 
 
-class Flatten(nn.Module):
-    """`(N, ...)` to `(N, K)` in C, H, W order whatever the memory format."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return inputs.flatten(1)
-
-
 class First(nn.Module):
     """The first `count` values or channels of `(N, C, ...)`."""
 
@@ -138,17 +164,6 @@ class First(nn.Module):
     def extra_repr(self) -> str:
         """The setting, as it is written."""
         return str(self.count)
-
-
-class Reshape(nn.Module):
-    """`(N, ...)` to `(N, *shape)`."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return inputs.reshape(inputs.shape[0], *self.shape)
 
 
 class GlobalPool(nn.Module):
@@ -209,8 +224,8 @@ def bind_dropout(network: nn.Module, generator: torch.Generator) -> None:
             module.generator = generator
 
 
-def show_part(network: nn.Module, part: Part) -> None:
-    """Tell the layers that must know it which part of a batch comes next."""
+def set_shard(network: nn.Module, shard: Shard) -> None:
+    """Let the layers that must know it have the shard of the batch that comes next."""
     for module in network.modules():
-        if isinstance(module, Parted):
-            module.part = part
+        if isinstance(module, Sharded):
+            module.shard = shard

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 # Imported for their symbols.
-from wye.network import symbols_backbones, symbols_components, symbols_layout  # noqa: F401
-from wye.network.route import Route, apply
+from wye.network import backbones, components, symbols_layout  # noqa: F401
+from wye.network.layers import Route, apply
 from wye.network.symbols import SYMBOLS, Shape
 from wye.notation import Call, NotationError
 
@@ -26,7 +26,7 @@ class Stack(nn.Module):
 
     Attributes:
         text: the line.
-        calls: the bound symbols, one a layer.
+        calls: the bound symbols, one per layer.
         shapes: the shape before the first layer and after each, without the batch.
         route: sizes of what the parts before and this one leave for later layers, on the meta
             device.

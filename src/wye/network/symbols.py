@@ -1,4 +1,4 @@
-"""The alphabet of networks: one small registered function a symbol.
+"""The alphabet of networks: one small registered function per symbol.
 
 A function takes the shape of one input without the batch, `(C, H, W)` or `(K,)`, and the settings
 written in the line, and returns the module. A prime leaves out the symbol's last step: `C` is
@@ -19,7 +19,6 @@ from torch.nn.utils.parametrizations import weight_norm
 from wye.network.layers import (
     ACTIVATIONS,
     Dropout,
-    Flatten,
     Join,
     Residual,
     Scale,
@@ -182,7 +181,7 @@ def _linear(inputs: Shape, n: int, bn: str, act: str, bias: bool) -> nn.Module:
     layer = nn.Linear(math.prod(inputs), n, bias=bias)
     steps = _activated(layer, n, bn, act, nn.BatchNorm1d)
     if len(inputs) > 1:
-        steps = OrderedDict(flatten=Flatten(), **steps)
+        steps = OrderedDict(flatten=nn.Flatten(), **steps)
     return nn.Sequential(steps)
 
 

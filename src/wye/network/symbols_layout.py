@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 from torch import nn
 
-from wye.network.layers import First, Flatten, GlobalPool, Reshape, UpsampleToImage
+from wye.network.layers import First, GlobalPool, UpsampleToImage
 from wye.network.symbols import SYMBOLS, Count, Factor, Pool, Shape, image_channels
 
 
@@ -47,7 +47,7 @@ def smooth(inputs: Shape) -> nn.Module:
 
 @SYMBOLS.register("G")
 def global_pool(inputs: Shape, kind: Literal["avg", "max", "both"] = "avg") -> nn.Module:
-    """Global pooling: one value a channel; both: the maxima, then the means."""
+    """Global pooling: one value per channel; both: the maxima, then the means."""
     image_channels(inputs)
     return GlobalPool(kind)
 
@@ -93,17 +93,15 @@ def keep(inputs: Shape, n: Count) -> nn.Module:
 @SYMBOLS.register("F")
 def flatten(inputs: Shape) -> nn.Module:
     """Flattening to one vector."""
-    return Flatten()
+    return nn.Flatten()
 
 
 @SYMBOLS.register("R")
-def reshape(
-    inputs: Shape,
-    shape: Sizes,
-) -> nn.Module:
+def reshape(inputs: Shape, shape: Sizes) -> nn.Module:
     """Reshaping, for instance R(64x4x4)."""
     if math.prod(shape) != math.prod(inputs):
         raise ValueError(
             f"{math.prod(inputs)} values cannot be laid out as {'x'.join(map(str, shape))}"
         )
-    return Reshape(shape)
+    unflatten = nn.Unflatten(1, shape)
+    return nn.Sequential(nn.Flatten(), unflatten) if len(inputs) > 1 else unflatten

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wye.network.route import Route, apply
+from wye.network.layers import Route, apply
 
 PATCHES = 200_000
 _CHUNK = 100

@@ -115,55 +115,39 @@ class Alphabet(Generic[R]):
         return [self._bind(item, text) for item in line.items]
 
     def _bind(self, item: Item, text: str) -> Call[R]:
+        def fault(at: Word, problem: str) -> NotationError:
+            return NotationError(text, at.start, problem)
+
         name = item.name
         if name.text not in self.symbols:
-            raise NotationError(
-                text,
-                name.start,
-                f"no {self.symbols.kind} is called {name.text!r};"
-                f" {suggest(name.text, self.symbols)}",
-            )
+            known = suggest(name.text, self.symbols)
+            raise fault(name, f"no {self.symbols.kind} is called {name.text!r}; {known}")
         symbol = self.symbols[name.text]
-        given: dict[str, Word] = {}
-        if len(item.values) > len(symbol.parameters):
-            extra = item.values[len(symbol.parameters)]
-            raise NotationError(
-                text, extra.start, f"this value is too many; it is written {symbol.usage}"
-            )
-        for parameter, word in zip(symbol.parameters, item.values, strict=False):
-            given[parameter.name] = word
-        names = [parameter.name for parameter in symbol.parameters]
-        for key, word in item.options:
-            if key.text not in names:
-                known = suggest(key.text, names) if names else f"{symbol.name} has no options"
-                raise NotationError(
-                    text, key.start, f"{symbol.name} has no option {key.text!r}; {known}"
-                )
-            if key.text in given:
-                raise NotationError(text, key.start, f"{key.text!r} is given twice")
-            given[key.text] = word
+        parameters = {parameter.name: parameter for parameter in symbol.parameters}
+        words = dict(zip(parameters, item.values, strict=False))
+        if len(item.values) > len(parameters):
+            extra = item.values[len(parameters)]
+            raise fault(extra, f"this value is too many; it is written {symbol.usage}")
+        for option, word in item.options:
+            if option.text not in parameters:
+                none = f"{name.text} has no options"
+                known = suggest(option.text, parameters) if parameters else none
+                raise fault(option, f"{name.text} has no option {option.text!r}; {known}")
+            if option.text in words:
+                raise fault(option, f"{option.text!r} is given twice")
+            words[option.text] = word
         settings: dict[str, Any] = {}
-        for parameter in symbol.parameters:
-            if parameter.name in given:
-                settings[parameter.name] = _value(parameter, given[parameter.name], symbol, text)
-            elif parameter.required:
-                raise NotationError(
-                    text,
-                    name.start,
-                    f"{symbol.name} needs a value for {parameter.name!r}: {symbol.usage}",
-                )
-            else:
-                settings[parameter.name] = parameter.default
+        for key, parameter in parameters.items():
+            if key not in words:
+                if parameter.required:
+                    raise fault(name, f"{name.text} needs a value for {key!r}: {symbol.usage}")
+                settings[key] = parameter.default
+                continue
+            word = words[key]
+            try:
+                settings[key] = parameter.adapter.validate_python(word.text)
+            except ValidationError as error:
+                reason = wording(error.errors(include_url=False)[0])
+                problem = f"{shown(word.text)} does not suit {key!r} of {name.text}: {reason}"
+                raise fault(word, problem) from None
         return Call(symbol, settings, item, text)
-
-
-def _value(parameter: Parameter, word: Word, symbol: Symbol[Any], text: str) -> Any:
-    try:
-        return parameter.adapter.validate_python(word.text)
-    except ValidationError as error:
-        reason = wording(error.errors(include_url=False)[0])
-        raise NotationError(
-            text,
-            word.start,
-            f"{shown(word.text)} does not suit {parameter.name!r} of {symbol.name}: {reason}",
-        ) from None

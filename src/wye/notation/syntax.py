@@ -38,10 +38,11 @@ class NotationError(UsageError):
 
 @dataclass(frozen=True)
 class Word:
-    """A value or name as written, with its place in the line."""
+    """A name, value or mark as written, with its position in the line."""
 
     text: str
     start: int = field(compare=False, default=0)
+    kind: str = field(compare=False, default="value")
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,8 @@ class Line:
         return " > ".join(str(item) for item in self.items)
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-
-
-def _tokens(text: str) -> list[_Token]:
-    found: list[_Token] = []
+def _words(text: str) -> list[Word]:
+    found: list[Word] = []
     position = 0
     while position < len(text):
         if text[position].isspace():
@@ -86,73 +80,62 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, position)
         if match is None:
             raise NotationError(text, position, f"unexpected character {text[position]!r}")
-        kind = match.lastgroup or ""
-        found.append(_Token(kind, match.group().translate(_PRIMES), position))
+        found.append(Word(match.group().translate(_PRIMES), position, match.lastgroup or ""))
         position = match.end()
-    found.append(_Token("end", "", len(text)))
-    return found
+    return [*found, Word("", len(text), "end")]
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = _tokens(text)
-        self.index = 0
-
-    @property
-    def token(self) -> _Token:
-        return self.tokens[self.index]
+        self.words = _words(text)
 
     def accept(self, mark: str) -> bool:
-        if self.token.kind == "mark" and self.token.text == mark:
-            self.index += 1
-            return True
-        return False
+        found = self.words[0].kind == "mark" and self.words[0].text == mark
+        if found:
+            del self.words[0]
+        return found
 
-    def fail(self, expected: str) -> NotationError:
-        found = f"{self.token.text!r}" if self.token.text else "the end of the line"
-        return NotationError(self.text, self.token.start, f"expected {expected}, found {found}")
+    def expected(self, what: str) -> NotationError:
+        word = self.words[0]
+        found = repr(word.text) if word.text else "the end of the line"
+        return NotationError(self.text, word.start, f"expected {what}, found {found}")
 
-    def word(self, expected: str) -> Word:
-        if self.token.kind not in ("name", "value"):
-            raise self.fail(expected)
-        word = Word(self.token.text, self.token.start)
-        self.index += 1
-        return word
+    def word(self, expected: str, *kinds: str) -> Word:
+        if self.words[0].kind not in kinds:
+            raise self.expected(expected)
+        return self.words.pop(0)
 
     def item(self) -> Item:
-        if self.token.kind != "name":
-            raise self.fail("a symbol such as C(32)")
-        name = self.word("a symbol")
+        name = self.word("a symbol such as C(32)", "name")
         values: list[Word] = []
         options: list[tuple[Word, Word]] = []
         if self.accept("(") and not self.accept(")"):
             while True:
-                word = self.word("a value or option=value")
+                word = self.word("a value or option=value", "name", "value")
                 if self.accept("="):
                     if any(key.text == word.text for key, _ in options):
-                        raise NotationError(
-                            self.text, word.start, f"option {word.text!r} is given twice"
-                        )
-                    options.append((word, self.word(f"a value for {word.text!r}")))
+                        problem = f"option {word.text!r} is given twice"
+                        raise NotationError(self.text, word.start, problem)
+                    value = self.word(f"a value for {word.text!r}", "name", "value")
+                    options.append((word, value))
                 elif options:
-                    raise NotationError(
-                        self.text, word.start, "a value without a name must come before the options"
-                    )
+                    problem = "a value without a name must come before the options"
+                    raise NotationError(self.text, word.start, problem)
                 else:
                     values.append(word)
                 if self.accept(")"):
                     break
                 if not self.accept(","):
-                    raise self.fail("',' or ')'")
+                    raise self.expected("',' or ')'")
         return Item(name, tuple(values), tuple(options))
 
     def line(self) -> Line:
         items = [self.item()]
         while self.accept(">"):
             items.append(self.item())
-        if self.token.kind != "end":
-            raise self.fail("'>' or the end of the line")
+        if self.words[0].kind != "end":
+            raise self.expected("'>' or the end of the line")
         return Line(tuple(items), self.text)
 
 

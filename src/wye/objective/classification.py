@@ -9,8 +9,7 @@ from wye.objective.term import Step, Term, register
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from wye.data.batches import Batch
-    from wye.data.parts import Part
+    from wye.batch import Shard
 
 
 @register
@@ -31,12 +30,12 @@ class Classification(Term):
         smoothing = step.settings.label_smoothing if step.training else 0.0
         return cross_entropy(step.logits, step.batch.labels, smoothing, step.class_weights)
 
-    def fraction(self, part: Part, own: Batch, whole: Batch, step: Step) -> float | Tensor:
+    def fraction(self, step: Step, shard: Shard) -> float | Tensor:
         """The fraction of the labelled images, or of their weights."""
-        weights = step.class_weights
-        if weights is None or part.repeated:
-            return part.share(len(own.labels))
-        return weights[own.labels].sum() / weights[whole.labels].sum()
+        weights, labels = step.class_weights, step.batch.labels
+        if weights is None or shard.repeated:
+            return shard.fraction(len(labels))
+        return weights[labels].sum() / weights[step.whole.labels].sum()
 
 
 def cross_entropy(

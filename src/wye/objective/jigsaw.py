@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from wye.errors import UsageError
 from wye.objective.reconstruction import reconstruction_error
-from wye.objective.term import Step, Term, register
+from wye.objective.term import LossSettings, Step, Term, register
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-    from wye.recipe.schema import LossSettings
 
 
 @register
@@ -30,7 +28,7 @@ class Jigsaw(Term):
     def compute(self, step: Step) -> Tensor:
         """The mean over images, pixels and channels."""
         # Ordered for the whole batch: the devices together see what one alone would.
-        tiles = shuffled_tiles(step.whole_inputs(), step.settings.jigsaw_grid, step.generator)
+        tiles = shuffled_tiles(step.whole.inputs, step.settings.jigsaw_grid, step.generator)
         return reconstruction_error(step.reconstruct(tiles), step.batch.targets)
 
     def check(self, settings: LossSettings, height: int, width: int) -> None:

@@ -11,8 +11,7 @@ from wye.objective.term import Step, Term, register
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from wye.data.batches import Batch
-    from wye.data.parts import Part
+    from wye.batch import Shard
 
 
 @register
@@ -29,9 +28,9 @@ class L2(Term):
         """Half the sum of squares."""
         return half_squares(step.parameters)
 
-    def fraction(self, part: Part, own: Batch, whole: Batch, step: Step) -> float | Tensor:
-        """Every device has all parameters, so each adds its share of the one value."""
-        return 1 / part.ranks
+    def fraction(self, step: Step, shard: Shard) -> float | Tensor:
+        """Every device has all parameters, so each adds its fraction of the one value."""
+        return 1 / shard.ranks
 
 
 def half_squares(parameters: Iterable[nn.Parameter]) -> Tensor:

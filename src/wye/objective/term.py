@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeVar
 
 from wye.registry import Registry
 
@@ -13,58 +13,69 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from wye.data.batches import Batch
-    from wye.data.parts import Part
-    from wye.recipe.schema import LossSettings
+    from wye.batch import Batch, Shard
 
 Need = Literal["classifier", "decoder", "features"]
 """A branch of the network, or the frozen network whose features are compared."""
 
 
+class FeatureSettings(Protocol):
+    """What the feature term reads of `loss.features`."""
+
+    @property
+    def layers(self) -> Sequence[int]: ...
+    @property
+    def weights(self) -> Sequence[float]: ...
+    @property
+    def gram(self) -> float: ...
+
+
+class LossSettings(Protocol):
+    """What terms read of a recipe's `loss`."""
+
+    @property
+    def error(self) -> str: ...
+    @property
+    def jigsaw_grid(self) -> int: ...
+    @property
+    def label_smoothing(self) -> float: ...
+    @property
+    def features(self) -> FeatureSettings: ...
+
+
 @dataclass
-class Step(ABC):
+class Step:
     """What a term is computed from: a batch, and what the network made of it.
 
     Attributes:
         settings: of the objective.
-        batch: inputs, targets and labels; in training on several devices the part of this one.
+        batch: inputs, targets and labels; in training on several devices the shard of this one.
+        whole: the batch of all devices, for what is drawn for all of them.
+        shard: of this device; None if it is alone.
         logits: `(M, K)` of the labelled images; None without a classifier.
         reconstruction: `(N, C, H, W)`; None without a decoder.
         class_weights: `(K,)`, the weight of each class; None where all weigh the same.
         training: whether the network learns from this step.
         parameters: those of the network.
         generator: source of what a term draws.
+        reconstruct: reconstructs other inputs than the batch's, in a pass of its own: from
+            `(N, C, H, W)` of the batch of all devices to `(N, C, H, W)` of this one's shard. The
+            running statistics, which are of what the network is evaluated on, stay as they are.
+        features: what the frozen network sees in images `(N, C, H, W)` of the target's range.
     """
 
     settings: LossSettings
     batch: Batch
+    whole: Batch
+    shard: Shard | None
     logits: Tensor | None
     reconstruction: Tensor | None
     class_weights: Tensor | None
     training: bool
     parameters: Iterable[nn.Parameter]
     generator: torch.Generator
-
-    @abstractmethod
-    def whole_inputs(self) -> Tensor:
-        """`(N, C, H, W)`: the inputs of the batch of all devices, for what is drawn for all."""
-
-    @abstractmethod
-    def reconstruct(self, inputs: Tensor) -> Tensor:
-        """Reconstruct other inputs than the batch's, in a pass of its own.
-
-        Whatever the network isn't evaluated on leaves its running statistics alone.
-
-        Args:
-            inputs: `(N, C, H, W)`, of the batch of all devices.
-
-        Returns:
-            `(N, C, H, W)`, of the part of this device.
-        """
-
-    @abstractmethod
-    def features(self, images: Tensor) -> Sequence[Tensor]:
-        """What the frozen network sees in images `(N, C, H, W)` of the target's range."""
+    reconstruct: Callable[[Tensor], Tensor]
+    features: Callable[[Tensor], Sequence[Tensor]]
 
 
 class Term(ABC):
@@ -100,12 +111,12 @@ class Term(ABC):
     def compute(self, step: Step) -> Tensor:
         """The value on the batch, a scalar."""
 
-    def fraction(self, part: Part, own: Batch, whole: Batch, step: Step) -> float | Tensor:
-        """What the value on one device's part of a batch weighs in that on the whole batch.
+    def fraction(self, step: Step, shard: Shard) -> float | Tensor:
+        """What the value on one device's shard of a batch weighs in that on the whole batch.
 
         Of a mean over images that is the fraction of the images.
         """
-        return part.share(len(own.inputs))
+        return shard.fraction(len(step.batch.inputs))
 
     def check(  # noqa: B027 (most terms take any images)
         self, settings: LossSettings, height: int, width: int

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wye.plots.legend import Legend, legend_of
 from wye.plots.style import (
     INK,
     MARKERS,
@@ -15,7 +14,9 @@ from wye.plots.style import (
     TEST,
     TRAIN,
     VALIDATION,
+    Legend,
     drawing,
+    legend_of,
     number,
     quiet_axes,
 )
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 History = Sequence[Mapping[str, Any]]
 """The lines of `metrics.jsonl` of one run."""
 
-PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 LABELS = {"train": "training", "validation": "validation", "test": "test, watched but not used"}
 FEW = 12
 """Up to so many epochs each has a mark of its own."""
@@ -51,8 +52,8 @@ def curves_figure(
         runs: the history of a run, or of several by name.
         terms: those to draw; by default all that there are.
         legend: name the lines, and the phases if there are several, below.
-        by_run: tell the runs apart by colour and mark, and the parts by the kind of line; else the
-            parts have the colours. By default it is so where there are several runs.
+        by_run: tell the runs apart by colour and mark, and the splits by the kind of line; else
+            the splits have the colours. By default it is so where there are several runs.
 
     Returns:
         Panels of 3.2 by 2 inches, three in a row, above the legend.
@@ -94,17 +95,17 @@ def terms_of(histories: Iterable[History]) -> list[str]:
     found: dict[str, None] = {}
     for history in histories:
         for line in history:
-            for part in PARTS:
-                for name in line.get(part) or {}:
-                    if not math.isnan(_value(line, part, name)):
+            for split in SPLITS:
+                for name in line.get(split) or {}:
+                    if not math.isnan(_value(line, split, name)):
                         found.setdefault(name)
     return sorted(found, key=lambda name: (name == "accuracy") - (name == "loss"))
 
 
-def parts_of(histories: Iterable[History]) -> list[str]:
+def splits_of(histories: Iterable[History]) -> list[str]:
     """Which of training, validation and test were watched."""
     lines = [line for history in histories for line in history]
-    return [part for part in PARTS if any(line.get(part) for line in lines)]
+    return [split for split in SPLITS if any(line.get(split) for line in lines)]
 
 
 def phases_of(history: History) -> list[tuple[str, int, int]]:
@@ -124,8 +125,8 @@ def _panel(axes: Axes, term: str, named: Mapping[str, History], by_run: bool) ->
     last = max(len(history) for history in named.values())
     values: list[float] = []
     for place, history in enumerate(named.values()):
-        for part in PARTS:
-            line = [factor * _value(each, part, term) for each in history]
+        for split in SPLITS:
+            line = [factor * _value(each, split, term) for each in history]
             known = [value for value in line if not math.isnan(value)]
             if not known:
                 continue
@@ -133,9 +134,9 @@ def _panel(axes: Axes, term: str, named: Mapping[str, History], by_run: bool) ->
             axes.plot(
                 range(1, len(line) + 1),
                 line,
-                **_look(part, place, by_run, thin=len(named) > 1),
+                **_look(split, place, by_run, thin=len(named) > 1),
                 markevery=_marked(line, last, by_run),
-                label=f"{place}:{part}",
+                label=f"{place}:{split}",
             )
     quiet_axes(axes)
     _epochs(axes, last)
@@ -147,8 +148,8 @@ def _panel(axes: Axes, term: str, named: Mapping[str, History], by_run: bool) ->
         axes.axvline(boundary, color=QUIET, linewidth=0.8, linestyle=(0, (1, 3)))
 
 
-def _look(part: str, place: int, by_run: bool, thin: bool) -> dict[str, Any]:
-    """How the line of a part of run number `place` is drawn."""
+def _look(split: str, place: int, by_run: bool, thin: bool) -> dict[str, Any]:
+    """How the line of a split of run number `place` is drawn."""
     width = 1.0 if thin and not by_run else 1.5
     look: dict[str, Any] = {"linewidth": width, "markersize": 3.5, "markeredgewidth": 0}
     if by_run:
@@ -156,11 +157,11 @@ def _look(part: str, place: int, by_run: bool, thin: bool) -> dict[str, Any]:
         mark = MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
         return look | {
             "color": SERIES[place % len(SERIES)],
-            "linestyle": _STYLES[part],
+            "linestyle": _STYLES[split],
             "marker": mark,
         }
-    style = "--" if part == "test" else "-"
-    return look | {"color": PARTS[part], "linestyle": style, "marker": "o"}
+    style = "--" if split == "test" else "-"
+    return look | {"color": SPLITS[split], "linestyle": style, "marker": "o"}
 
 
 def _marked(line: Sequence[float], last: int, by_run: bool) -> list[int]:
@@ -224,30 +225,32 @@ def _boundaries(named: Mapping[str, History]) -> list[float]:
 
 def _legend_of(named: Mapping[str, History], by_run: bool, width: float) -> Legend:
     """The names of the lines, in as many columns as a figure of some width has room for."""
-    parts = parts_of(named.values())
-    handles = [*_runs(named, parts), *_parts(parts, by_run)] if by_run else _parts(parts, False)
+    splits = splits_of(named.values())
+    handles = _splits(splits, by_run)
+    if by_run:
+        handles = [*_runs(named, splits), *handles]
     if _boundaries(named):
         handles.append(_phases(max(named.values(), key=len)))
     return legend_of(handles, width)
 
 
-def _runs(named: Mapping[str, History], parts: Sequence[str]) -> list[Line2D]:
+def _runs(named: Mapping[str, History], splits: Sequence[str]) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
-    part = "validation" if "validation" in parts else parts[0]
+    split = "validation" if "validation" in splits else splits[0]
     return [
-        Line2D([], [], label=name, **{**_look(part, place, True, thin=False), "linestyle": "-"})
+        Line2D([], [], label=name, **{**_look(split, place, True, thin=False), "linestyle": "-"})
         for place, name in enumerate(named)
     ]
 
 
-def _parts(parts: Sequence[str], by_run: bool) -> list[Line2D]:
+def _splits(splits: Sequence[str], by_run: bool) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     own = {"color": INK, "marker": None} if by_run else {"marker": None}
     return [
-        Line2D([], [], label=LABELS[part], **{**_look(part, 0, by_run, thin=False), **own})
-        for part in parts
+        Line2D([], [], label=LABELS[split], **{**_look(split, 0, by_run, thin=False), **own})
+        for split in splits
     ]
 
 
@@ -264,19 +267,19 @@ def _said(term: str, named: Mapping[str, History], by_run: bool) -> str:
     factor = 100.0 if term == "accuracy" else 1.0
     ends: dict[str, str] = {}
     for name, history in named.items():
-        for part in PARTS:
-            known = [v for each in history if not math.isnan(v := _value(each, part, term))]
+        for split in SPLITS:
+            known = [v for each in history if not math.isnan(v := _value(each, split, term))]
             if known:
-                whose = f"{name}, {LABELS[part]}" if by_run else LABELS[part]
+                whose = f"{name}, {LABELS[split]}" if by_run else LABELS[split]
                 ends.setdefault(whose, f"{whose} ends at {factor * known[-1]:.3g}")
     last = max(len(history) for history in named.values())
     title = term.replace("_", " ") + (" (%)" if factor == 100 else "")
     return f"{title} against epochs 1 to {last}: {'; '.join(ends.values())}."
 
 
-def _value(line: Mapping[str, Any], part: str, term: str) -> float:
+def _value(line: Mapping[str, Any], split: str, term: str) -> float:
     """What an epoch has of a term, NaN where it has no finite number."""
-    value = (line.get(part) or {}).get(term)
+    value = (line.get(split) or {}).get(term)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return math.nan
     return float(value)

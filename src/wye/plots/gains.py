@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from wye.plots.legend import legend_of
-from wye.plots.style import GROUND, INK, MARKERS, SERIES, drawing, quiet_axes
+from wye.plots.style import GROUND, INK, MARKERS, SERIES, drawing, legend_of, quiet_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,9 +76,9 @@ def gains_figure(
 
         across = min(_ACROSS, len(panels))
         down = -(-len(panels) // across)
-        shown = [arm for arm in arms if any(lines.get(arm) for lines in panels.values())]
+        measured = [arm for arm in arms if any(lines.get(arm) for lines in panels.values())]
         width, height = across * _PANEL[0], down * _PANEL[1]
-        legend = legend_of(_handles(arms, shown), width) if shown else None
+        legend = legend_of(_handles(arms, measured), width) if measured else None
         below = legend.height if legend else 0.0
         room = (0, below / (height + below), 1, height / (height + below))
         figure = Figure((width, height + below), layout=ConstrainedLayoutEngine(rect=room))
@@ -113,7 +112,7 @@ def _panel(
         if not (gains := lines.get(arm)):
             continue
         aside = _DODGE * reach * (place - (len(arms) - 1) / 2) / max(len(arms) - 1, 1) * 2
-        colour, mark = SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)]
+        colour = SERIES[place % len(SERIES)]
         known = [(math.log(n) + aside, gains[n]) for n in sorted(gains)]
         for x, gain in known:
             if gain.low is None or gain.high is None:
@@ -122,16 +121,8 @@ def _panel(
             axes.plot([x, x], ends, color=colour, linewidth=0.9, alpha=0.7)
             caps = [end for end in (gain.low, gain.high) if axis[0] <= end <= axis[1]]
             axes.plot([x] * len(caps), caps, "_", color=colour, markersize=4, alpha=0.7)
-        axes.plot(
-            [x for x, _ in known],
-            [gain.mean for _, gain in known],
-            color=colour,
-            marker=mark,
-            markersize=5,
-            markeredgecolor=GROUND,
-            markeredgewidth=0.6,
-            label=arm,
-        )
+        means = [gain.mean for _, gain in known]
+        axes.plot([x for x, _ in known], means, label=arm, **_look(place))
     axes.set_xlim(low - 0.12 * reach, high + 0.12 * reach)
     axes.set_xticks([math.log(n) for n in labels], [f"{n:,}" for n in labels])
     axes.set_ylim(*axis)
@@ -142,14 +133,25 @@ def _panel(
     axes.label_outer()
 
 
-def _handles(arms: Sequence[str], shown: Sequence[str]) -> list[Line2D]:
+def _handles(arms: Sequence[str], measured: Sequence[str]) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     return [
-        Line2D([], [], label=arm, color=SERIES[at % len(SERIES)], marker=MARKERS[at % len(MARKERS)],
-               markersize=5, markeredgecolor=GROUND, markeredgewidth=0.6)
-        for at, arm in enumerate(arms) if arm in shown
-    ]  # fmt: skip
+        Line2D([], [], label=arm, **_look(place))
+        for place, arm in enumerate(arms)
+        if arm in measured
+    ]
+
+
+def _look(place: int) -> dict[str, Any]:
+    """How the points of arm number `place` are drawn."""
+    return {
+        "color": SERIES[place % len(SERIES)],
+        "marker": MARKERS[place % len(MARKERS)],
+        "markersize": 5,
+        "markeredgecolor": GROUND,
+        "markeredgewidth": 0.6,
+    }
 
 
 def _tick(value: float, _position: int | None = None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.dom import minidom
 
 from wye.errors import UsageError
@@ -75,7 +76,10 @@ def inline_svg(figure: Figure) -> str:
     document = _document(figure)
     root = document.documentElement
     assert root is not None
-    _remove_ground(root)
+    # The figure's own rectangle is the first thing drawn.
+    ground = root.getElementsByTagName("path")[0]
+    assert f"fill: {GROUND}" in ground.getAttribute("style")
+    _remove([ground])
     return str(root.toxml())
 
 
@@ -103,9 +107,7 @@ def _document(figure: Figure) -> minidom.Document:
     root = document.documentElement
     assert root is not None
     for name in ("metadata", "style"):
-        for element in root.getElementsByTagName(name):
-            assert element.parentNode is not None
-            element.parentNode.removeChild(element)
+        _remove(root.getElementsByTagName(name))
     _put_in_place_of_uses(root)
     for element in [root, *root.getElementsByTagName("*")]:
         _tidy(element)
@@ -115,6 +117,11 @@ def _document(figure: Figure) -> minidom.Document:
     # matplotlib sets this for all elements by a style sheet, which would reach beyond the picture.
     root.setAttribute("stroke-linejoin", "round")
     return document
+
+
+def _remove(elements: Iterable[Any]) -> None:
+    for element in list(elements):
+        element.parentNode.removeChild(element)
 
 
 def _put_in_place_of_uses(root: minidom.Element) -> None:
@@ -129,9 +136,7 @@ def _put_in_place_of_uses(root: minidom.Element) -> None:
         # What the shape itself says comes last, since it would win over what a `use` hands down.
         shape.setAttribute("style", f"{use.getAttribute('style')}; {shape.getAttribute('style')}")
         use.parentNode.replaceChild(shape, use)
-    for defs in list(root.getElementsByTagName("defs")):
-        assert defs.parentNode is not None
-        defs.parentNode.removeChild(defs)
+    _remove(root.getElementsByTagName("defs"))
 
 
 def _tidy(element: minidom.Element) -> None:
@@ -146,13 +151,13 @@ def _tidy(element: minidom.Element) -> None:
         element.setAttribute("xlink:href", "".join(link.split()))
     if element.getAttribute("transform").startswith("rotate(-0 "):
         element.removeAttribute("transform")
-    for child in list(element.childNodes):
-        if isinstance(child, minidom.Comment) or (
-            isinstance(child, minidom.Text)
-            and element.tagName not in ("text", "tspan")
-            and not child.data.strip()
-        ):
-            element.removeChild(child)
+    written = element.tagName in ("text", "tspan")
+    _remove(
+        child
+        for child in element.childNodes
+        if isinstance(child, minidom.Comment)
+        or (isinstance(child, minidom.Text) and not written and not child.data.strip())
+    )
 
 
 def _unwrap_groups(root: minidom.Element) -> None:
@@ -165,10 +170,3 @@ def _unwrap_groups(root: minidom.Element) -> None:
                 if child.parentNode is group:
                     parent.insertBefore(child, group)
             parent.removeChild(group)
-
-
-def _remove_ground(root: minidom.Element) -> None:
-    """Remove the figure's own rectangle, which is the first thing drawn."""
-    first = root.getElementsByTagName("path")[0]
-    assert f"fill: {GROUND}" in first.getAttribute("style") and first.parentNode is not None
-    first.parentNode.removeChild(first)

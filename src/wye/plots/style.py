@@ -1,17 +1,21 @@
-"""How plots look, light and dark, and the context in which they are drawn."""
+"""How plots look, light and dark: colours, text, legends, and the context of drawing."""
 
 from __future__ import annotations
 
 import importlib.util
+import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wye.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 INK, QUIET, RULE, GROUND = "#222222", "#5c626d", "#dcdad3", "#ffffff"
 TRAIN, VALIDATION, TEST = "#8a93a3", "#1f5fa8", "#b4540a"
@@ -130,3 +134,42 @@ def fitted(text: str, width: float, size: float = SIZE) -> str:
     kept = max(int(len(text) * width / width_of(text, size)) - 1, 2)
     tail = kept // 2
     return f"{text[: kept - tail]}…{text[-tail:]}"
+
+
+_KEY = 0.55
+"""Inches beside a name: its line and the space around."""
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What is named, in how many columns, and the inches that it takes."""
+
+    handles: Sequence[Line2D]
+    columns: int
+    height: float
+
+    def put_below(self, figure: Figure) -> None:
+        """Write it at the foot of a figure, which has left room for it."""
+        figure.legend(handles=self.handles, loc="lower left", ncols=self.columns, labelcolor=INK)
+
+
+def legend_of(handles: Sequence[Line2D], width: float) -> Legend:
+    """A legend of lines by their labels, in as many columns as `width` inches have room for.
+
+    Labels are broken between words; a word that is wider than the figure loses its middle.
+    """
+    room = width - _KEY
+    for handle in handles:
+        lines = textwrap.wrap(
+            str(handle.get_label()),
+            max(int(room / width_of("x")), 1),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        handle.set_label("\n".join(fitted(line, room) for line in lines))
+    texts = [str(handle.get_label()).splitlines() for handle in handles]
+    widest = max(width_of(line) for lines in texts for line in lines) + _KEY
+    columns = max(1, min(len(handles), int(width / widest)))
+    rows = -(-len(handles) // columns)
+    highest = sum(sorted(map(len, texts))[-rows:])
+    return Legend(handles, columns, 0.12 + 0.17 * highest)

@@ -13,12 +13,12 @@ from wye.recipe.settings import (
     NUMBER,
     WHOLE,
     Count,
+    Fraction,
     ImageSize,
     NonNegative,
     Positive,
     Rest,
     Settings,
-    Share,
 )
 
 LAST, BEST = "last", "best"
@@ -57,7 +57,7 @@ class DataSettings(Settings):
     all its images with replacement, every class as often; smote: new images between neighbours of
     a smaller class (Chawla et al. 2002)."""
     validation: Annotated[float, Field(ge=0, le=0.5), NUMBER] = 0.05
-    """Share of the training images held out, stratified, to watch training."""
+    """Fraction of the training images held out, stratified, to watch training."""
     channels: Annotated[Literal[1, 3], BeforeValidator(_no_truth)] | None = None
     """Grey or colour whatever the data set has; its own if not given."""
     image_size: ImageSize | None = None
@@ -87,7 +87,8 @@ class DataSettings(Settings):
     those that the decoder's branch is trained on, while the classifier sees clean ones and batch
     normalisation keeps their statistics."""
     normalize: Literal["none", "imagenet", "dataset"] = "dataset"
-    """Mean and deviation taken off the input: of ImageNet, of these training images, or none."""
+    """Mean and standard deviation that the input is normalised by: ImageNet's, those of these
+    training images, or none."""
     target: Literal["normalized", "unit"] = "normalized"
     """Range of the decoder's target: that of the input, or [0, 1]."""
 
@@ -157,7 +158,7 @@ class LossSettings(Settings):
     gamma: NonNegative = 0.0
     """L2: half the sum of squares of all parameters."""
     delta: NonNegative = 0.0
-    """Jigsaw: squared error of the image rebuilt from its shuffled tiles."""
+    """Jigsaw: squared error of the image reconstructed from its shuffled tiles."""
     phi: NonNegative = 0.0
     """Features: what a pretrained network sees in the image and in its reconstruction."""
     error: Literal["mse", "mae", "bce", "log_mse"] = "mse"
@@ -170,8 +171,8 @@ class LossSettings(Settings):
     class_weights: Literal["none", "balanced"] | dict[str, Positive] = "none"
     """Weight of each class in the cross-entropy: balanced is inversely as its number of training
     images; `{bird: 2}` weighs single ones, the others 1."""
-    label_smoothing: Share = 0.0
-    """Share of each label that is spread evenly over all classes, in training only."""
+    label_smoothing: Fraction = 0.0
+    """Fraction of each label that is spread evenly over all classes, in training only."""
 
     @model_validator(mode="before")
     @classmethod
@@ -206,7 +207,7 @@ def _stop(value: Any) -> Any:
 
 
 class EarlyStopping(Settings):
-    """Stop a phase once the watched validation figure has not improved for some epochs."""
+    """Stop a phase once the watched validation metric has not improved for some epochs."""
 
     patience: Count
     """Epochs without improvement; `early_stopping: 5` is short for `{patience: 5}`."""
@@ -216,7 +217,7 @@ class PhaseTraining(Settings):
     """How the weights change, but for how long; a phase may change any of it."""
 
     batch_size: Count = 128
-    """Images a step."""
+    """Images per step."""
     drop_last: bool = False
     """Whether an epoch leaves out a last batch that isn't full, unless it is the only one."""
     unlabelled: Rest = 0
@@ -233,9 +234,9 @@ class PhaseTraining(Settings):
     """Rate of the encoder's layers, in place of first_lr; lr if not given."""
     others_lr: Positive = 0.01
     """AdamW's rate beside Muon's."""
-    momentum: Share = 0.0
+    momentum: Fraction = 0.0
     """Momentum of sgd, rmsprop and muon."""
-    beta2: Share = 0.999
+    beta2: Fraction = 0.999
     """Decay of the mean square of gradients in adam and adamw."""
     eps: Positive | None = None
     """What adam, adamw, adagrad and rmsprop add to the root that they divide by; PyTorch's own if
@@ -258,7 +259,7 @@ class PhaseTraining(Settings):
     """Validation metric for early stopping and, in the last phase, for the best epoch of the run;
     auto: accuracy where a classifier is trained, else reconstruction."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU, and for convolutions on a processor found quick at it."""
+    """auto: bf16 on a GPU, and for convolutions on a CPU found quick at it."""
 
 
 class Length(Settings):
@@ -282,7 +283,7 @@ class EvaluationSettings(Settings):
     """Weights that are measured: of the last epoch, or of the best one of all phases by the last
     phase's `monitor`."""
     watch_test: bool = False
-    """Also write down the test figures of each epoch. Nothing is chosen by them."""
+    """Also write down the test metrics of each epoch. Nothing is chosen by them."""
     mirror_views: bool = False
     """Classify the mean of an image and its mirror image."""
     shifted_views: Annotated[int, Field(ge=0, le=64)] = 0
@@ -296,9 +297,9 @@ class EvaluationSettings(Settings):
     compared with the clean ones (`denoised_psnr`, `denoised_mse`): `noise(1)`."""
     ssim_range2: bool = False
     """Also report SSIM as scikit-image 0.18 had it by default for floats, with data range 2: the
-    figure that study S1 printed."""
+    value that study S1 printed."""
     splits: Count = 1
-    """Random splits that the study ran, one a seed: `wye train ROW --splits` runs them all."""
+    """Random splits that the study ran, one per seed: `wye train ROW --splits` runs them all."""
 
 
 class TransferSettings(Settings):

@@ -18,8 +18,7 @@ from wye.recipe.schedules import ScheduleSettings, read_schedule
 from wye.recipe.schema import DataSettings, Recipe, TrainSettings
 from wye.recipe.settings import Count
 from wye.registry import suggest
-from wye.studies.load import normalized, row_names, row_settings, studies
-from wye.studies.merging import merge
+from wye.studies.load import merge, normalized, row_names, row_settings, studies
 from wye.wording import shown
 
 logger = logging.getLogger("wye")
@@ -53,7 +52,7 @@ def recipe_from_row(name: str, protocol: str = "paper") -> Recipe:
             f"the study {study} has no protocol {protocol!r}; {', '.join(having)} have one"
         )
     short = normalized(studies()[study].short)
-    changed = _refit(settings, merge(settings, short), short, told=False)
+    changed = _refit(settings, merge(settings, short), short, log=False)
     return validated({**changed, "protocol": protocol})
 
 
@@ -70,7 +69,7 @@ def resolve(
 
     Args:
         target: a row such as `joint/v4-l2`; the path of a recipe file; a run folder, which stands
-            for the recipe that was carried out there; or a folder of images by class, which is
+            for the recipe that was run there; or a folder of images by class, which is
             trained by the recipe `wye/quick` under the name `own/<folder>`.
         overrides: nested settings, see `parse_overrides`.
         protocol: `paper` or `short`, of a row.
@@ -172,7 +171,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _refit(
-    base: dict[str, Any], settings: dict[str, Any], overrides: dict[str, Any], told: bool = True
+    base: dict[str, Any], settings: dict[str, Any], overrides: dict[str, Any], log: bool = True
 ) -> dict[str, Any]:
     """Fit schedule and phases to an overridden number of epochs.
 
@@ -183,13 +182,13 @@ def _refit(
     Args:
         base: what the overrides were laid on.
         settings: the result of that.
-        told: say what was refitted.
+        log: say what was refitted.
     """
     train = overrides.get("train")
     if not isinstance(train, dict) or "epochs" not in train:
         return settings
     try:
-        return _refitted(base, settings, overrides, logging.INFO if told else logging.DEBUG)
+        return _refitted(base, settings, overrides, logging.INFO if log else logging.DEBUG)
     except (ValidationError, PydanticCustomError, LookupError, TypeError, AttributeError):
         return settings  # which are no recipe: validating all of it says what is wrong
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from wye.recipe.settings import NUMBER, Count, NonNegative, Positive, Rest, Settings, Share
+from wye.recipe.settings import NUMBER, Count, Fraction, NonNegative, Positive, Rest, Settings
 
 Divisor = Annotated[float, Field(ge=1, allow_inf_nan=False), NUMBER]
 Reduction = Annotated[float, Field(gt=0, lt=1), NUMBER]
@@ -62,13 +62,13 @@ class OneCycle(ScheduleSettings):
     lr / `end`, both along a cosine (Smith 2018, in fastai's form)."""
 
     kind: Literal["one-cycle"] = "one-cycle"
-    warmup: Share = 0.3
+    warmup: Fraction = 0.3
     """Fraction of the phase in which the rate rises to lr."""
     start: Divisor = 25.0
     """The first rate is lr divided by this."""
     end: Divisor = 25e4
     """The last rate is lr divided by this."""
-    momentum: tuple[Share, Share] | None = None
+    momentum: tuple[Fraction, Fraction] | None = None
     """Momentum (the first beta of adam) at the ends and at the top of a cycle: `[0.95, 0.85]`; left
     as it is if not given."""
 
@@ -77,7 +77,7 @@ class Linear(ScheduleSettings):
     """Up to lr over the first `warmup` fraction, then straight down to lr / `end`."""
 
     kind: Literal["linear"] = "linear"
-    warmup: Share = 0.2
+    warmup: Fraction = 0.2
     """Fraction of the phase in which the rate rises to lr."""
     end: Divisor = 1e6
     """The last rate is lr divided by this."""
@@ -88,7 +88,7 @@ class Cosine(ScheduleSettings):
     (Loshchilov and Hutter 2017, without restarts)."""
 
     kind: Literal["cosine"] = "cosine"
-    warmup: Share = 0.0
+    warmup: Fraction = 0.0
     """Fraction of the phase in which the rate rises to lr."""
     end: Divisor = 1e6
     """The last rate is lr divided by this."""

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     Field,
     GetCoreSchemaHandler,
@@ -80,7 +79,7 @@ def _or_none(value: Any) -> Any:
 class SomeOf:
     """Annotation of a mapping that holds some of a model's settings, checked as that model's."""
 
-    settings_of: type[BaseModel]
+    settings_of: type[Settings]
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -164,9 +163,9 @@ class Recipe(Settings):
     notes: tuple[str, ...] = ()
     """What was chosen where the study is silent, and faults it is known to have."""
     published: dict[str, Number | None] = Field(default_factory=dict)
-    """Figures that the study printed."""
+    """Metrics that the study printed."""
     corrected: dict[str, Number] = Field(default_factory=dict)
-    """What a printed figure should have been, by the study's own records, where it is known to be
+    """What a printed value should have been, by the study's own records, where it is known to be
     wrong or missing."""
     published_data: str | None = None
     """The data set that they are of."""
@@ -262,7 +261,7 @@ class Recipe(Settings):
         return [*cls.model_fields, *PARTS]
 
     def printed(self) -> dict[str, float | None]:
-        """The published figures by the metric that they are of.
+        """The published values by the metric that they are of.
 
         An SSIM that was computed with data range 2 (study S1) is not the one that `ssim` is.
         """
@@ -270,7 +269,7 @@ class Recipe(Settings):
         return {wide.get(name, name): value for name, value in self.published.items()}
 
     def reference(self, name: str) -> float | None:
-        """What figure `name` is compared with: the corrected one if known, else the published."""
+        """What metric `name` is compared with: the corrected one if known, else the published."""
         return self.corrected.get(name, self.printed().get(name))
 
     def resolved_phases(self) -> tuple[ResolvedPhase, ...]:

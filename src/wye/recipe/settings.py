@@ -73,7 +73,7 @@ WHOLE = BeforeValidator(_whole)
 Number = Annotated[float, Field(allow_inf_nan=False), NUMBER]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), NUMBER]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), NUMBER]
-Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NUMBER]
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NUMBER]
 
 Count = Annotated[int, Field(gt=0, le=1_000_000), WHOLE]
 Rest = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, TypeGuard
 
 from wye.evidence.splits import summary
-from wye.metrics import Spread, figures, ordered, spread
+from wye.metrics import Spread, metrics_of, ordered, spread
 from wye.recipe import recipe_from_row
 from wye.recipe.measured import caveat
 from wye.recipe.schema import Recipe
@@ -122,7 +122,7 @@ class Row:
     @property
     def metric_names(self) -> list[str]:
         """Every metric that was measured or published."""
-        measured = {name for run in self.finished for name in figures(run.result or {})}
+        measured = {name for run in self.finished for name in metrics_of(run.result or {})}
         return ordered((measured - TRAINING) | set(self.published) | set(self.recipe.corrected))
 
     def caveat(self, name: str) -> str:
@@ -135,7 +135,7 @@ class Row:
 
     def figures(self, name: str) -> list[float]:
         """Figure `name` of each result that has it, in the order of seeds."""
-        found = (figures(run.result or {}) for run in self.finished)
+        found = (metrics_of(run.result or {}) for run in self.finished)
         return [each[name] for each in found if name in each]
 
     def best_split(self) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import yaml
 from wye.errors import WyeError
 from wye.metrics import number, spread
 from wye.plots.confusion import COUNTED, shade
-from wye.plots.curves import LABELS, History, curves_figure, parts_of, phases_of, terms_of
+from wye.plots.curves import LABELS, History, curves_figure, phases_of, splits_of, terms_of
 from wye.plots.gallery import compared
 from wye.plots.output import inline_svg
 from wye.plots.style import available
@@ -74,7 +74,7 @@ def row_section(row: Row, pictures: bool = True) -> dict[str, Any]:
     return {
         **said,
         "panels": [panel(term, histories) for term in terms],
-        "parts": [(part, LABELS[part]) for part in parts_of(histories)],
+        "parts": [(part, LABELS[part]) for part in splits_of(histories)],
         "phases": phases_of(max(histories, key=len)) if histories else [],
         "images": list(zip(columns(rows), names, strict=True)) if rows else [],
         "lines": list(rows),

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from wye.evidence.gains import Accuracies, Condition, Sweep, conditions, levels_of, sweep
-from wye.metrics import METRICS, figures
+from wye.metrics import METRICS, metrics_of
 from wye.plots.gains import gains_figure, signed, span
 from wye.plots.output import inline_svg
 from wye.plots.style import available
@@ -61,7 +61,7 @@ def accuracies(rows: Iterable[Row]) -> Iterator[Accuracies]:
         accuracy = {
             run.recipe.seed: found["accuracy"]
             for run in row.finished
-            if "accuracy" in (found := figures(run.result or {}))
+            if "accuracy" in (found := metrics_of(run.result or {}))
             and math.isfinite(found["accuracy"])
         }
         if row.recipe.factors and accuracy and not row.truncated:

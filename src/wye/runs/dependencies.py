@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from wye.errors import UsageError, WyeError
 from wye.network.build import Network
-from wye.network.choose import layers_of
+from wye.network.freezing import layers_of
 from wye.recipe.overrides import validated
 from wye.recipe.resolve import protocols, recipe_from_row, resolve
 from wye.recipe.schema import SETTINGS, Recipe

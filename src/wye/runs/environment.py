@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from wye._version import __version__
-from wye.machine import cores, memory_gb, processor
+from wye.machine import cores, cpu_name, memory_gb
 from wye.training.ranks import ALONE, Ranks, device_name
 
 LIBRARIES = ("torch", "numpy", "pillow", "pydantic", "safetensors", "pytorch-msssim")
@@ -30,7 +30,7 @@ def environment(
         "python": platform.python_version(),
         **{library: metadata.version(library) for library in LIBRARIES},
         "platform": platform.platform(),
-        "processor": processor(),
+        "processor": cpu_name(),
         "cores": cores(),
         "threads": torch.get_num_threads(),
         "memory_gb": memory_gb(),

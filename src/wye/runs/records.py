@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from wye.errors import UsageError
-from wye.metrics import METRICS, figures, metric
+from wye.metrics import METRICS, metric, metrics_of
 from wye.recipe.identity import changes, digest, protocol_of
 from wye.recipe.overrides import parse_overrides
 from wye.recipe.resolve import PROTOCOLS, resolve
@@ -156,7 +156,7 @@ class Record(BaseModel):
             "changes": changes(recipe) if is_row else (),
             "digest": digest(recipe),
             "judge": result.get("judge") or (None if judge in ("none", "self") else judge),
-            "metrics": figures(result),
+            "metrics": metrics_of(result),
             "best_on_test": (result.get("best_on_test") or {}).get("accuracy"),
             "images": images,
             "evenly": evenly,

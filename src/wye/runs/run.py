@@ -14,7 +14,7 @@ import yaml
 from yaml import YAMLError
 
 from wye.errors import MachineError, UsageError, WyeError
-from wye.metrics import figures
+from wye.metrics import metrics_of
 from wye.recipe.overrides import validated
 from wye.recipe.parts import BEST, EPOCHS, LAST
 from wye.recipe.schema import Recipe
@@ -65,7 +65,7 @@ class Run:
     @property
     def figures(self) -> dict[str, float]:
         """Its metrics of one number, by name; none while it is unfinished."""
-        return figures(self.result or {})
+        return metrics_of(self.result or {})
 
     @cached_property
     def environment(self) -> dict[str, Any]:

@@ -16,13 +16,13 @@ from wye.errors import UsageError
 from wye.evaluation.pca import fit_pca
 from wye.network.build import Network, build_network
 from wye.network.components import Components, ImageOfComponents
-from wye.network.ranges import check_range
+from wye.network.freezing import freeze
 from wye.network.weights import load_weights
 from wye.network.whitening import initialise_whitening
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
+from wye.training.checks import check_range
 from wye.training.features import FeatureNetwork, build_features
-from wye.training.freezing import freeze
 
 WHITENING_IMAGES = 2000
 COMPONENT_IMAGES = 20_000

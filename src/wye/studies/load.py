@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from wye.errors import UsageError
 from wye.registry import suggest
-from wye.studies.grid import Grid
-from wye.studies.merging import merge
 from wye.wording import shown, wording
 
 # What belongs to one row alone: a row that is `like` another doesn't take these over.
@@ -25,6 +24,21 @@ PARTS = ("encoder", "decoder", "classifier")
 """Settings of `network` that may stand at the top of a recipe."""
 
 
+def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid on `under`, key by key where both hold mappings.
+
+    A mapping that names another kind (of schedule) replaces the one below it whole.
+    """
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(value, dict) and isinstance(below, dict) and "kind" not in value:
+            merged[key] = merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
 class Source(BaseModel):
     """Where a study was published."""
 
@@ -32,6 +46,34 @@ class Source(BaseModel):
 
     id: str
     where: str
+
+
+class Grid(BaseModel):
+    """A full factorial design: one row for each combination of levels.
+
+    A row is named by its levels, joined by dashes in the order of the factors.
+
+    Attributes:
+        like: the row under all of them; none is the study's `shared` alone.
+        factors: factor to level to what the level sets.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    like: str | None = None
+    factors: dict[str, dict[str, dict[str, Any]]] = Field(min_length=1)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Row name to settings, with the row's levels as `factors`."""
+        rows: dict[str, dict[str, Any]] = {}
+        for levels in product(*(factor.items() for factor in self.factors.values())):
+            settings: dict[str, Any] = {"like": self.like} if self.like else {}
+            for _, level in levels:
+                settings = merge(settings, level)
+            names = [name for name, _ in levels]
+            settings["factors"] = dict(zip(self.factors, names, strict=True))
+            rows["-".join(names)] = settings
+        return rows
 
 
 class Study(BaseModel):

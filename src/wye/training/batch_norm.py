@@ -9,32 +9,32 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wye.network.layers import Parted
+from wye.network.layers import Sharded
 from wye.training.ranks import added_up
 
 
-class _Synchronised(Parted, nn.modules.batchnorm._BatchNorm):
+class _Synchronised(Sharded, nn.modules.batchnorm._BatchNorm):
     """In training, the statistics are those of the whole batch.
 
     torch's SyncBatchNorm does the same on CUDA devices alone.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
-        part = self.part
-        if not self.training or part is None:
+        shard = self.shard
+        if not self.training or shard is None:
             return super().forward(inputs)
         self._check_input_dim(inputs)  # type: ignore[no-untyped-call]
         values = inputs.float()
         over = [0, *range(2, inputs.ndim)]
         variance, mean = torch.var_mean(values, over, correction=0)
-        # One exchange: each process puts its figures into its own line of a table of zeros.
-        table = values.new_zeros(part.ranks, 2, inputs.shape[1])
-        table[part.rank] = torch.stack([mean, variance])
+        # One exchange: each process puts its values into its own line of a table of zeros.
+        table = values.new_zeros(shard.ranks, 2, inputs.shape[1])
+        table[shard.rank] = torch.stack([mean, variance])
         table = _AddedUp.apply(table)  # type: ignore[no-untyped-call]
         means, variances = table.unbind(1)
-        shares = table.new_tensor(part.shares(len(inputs))).unsqueeze(1)
-        mean = (shares * means).sum(0)
-        variance = (shares * (variances + (means - mean).square())).sum(0)
+        fractions = table.new_tensor(shard.fractions(len(inputs))).unsqueeze(1)
+        mean = (fractions * means).sum(0)
+        variance = (fractions * (variances + (means - mean).square())).sum(0)
         if self.track_running_stats:
             self._remember(mean.detach(), variance.detach(), inputs)
         scale = (variance + self.eps).rsqrt()
@@ -48,13 +48,13 @@ class _Synchronised(Parted, nn.modules.batchnorm._BatchNorm):
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, inputs: Tensor) -> None:
-        assert self.part is not None and self.num_batches_tracked is not None
+        assert self.shard is not None and self.num_batches_tracked is not None
         assert self.running_mean is not None and self.running_var is not None
         self.num_batches_tracked += 1
         rate = self.momentum
         if rate is None:
             rate = 1 / float(self.num_batches_tracked)
-        count = self.part.whole(len(inputs)) * inputs[0, 0].numel()
+        count = self.shard.whole(len(inputs)) * inputs[0, 0].numel()
         self.running_mean.lerp_(mean, rate)
         self.running_var.lerp_(variance * (count / (count - 1)), rate)
 

@@ -96,8 +96,7 @@ class Checkpoint:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
-        self.best, self.lowest = state["best"], state["lowest"]
-        self.waited = state["waited"]
+        vars(self).update(state)
 
 
 def monitored(phase: ResolvedPhase) -> str:

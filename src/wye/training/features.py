@@ -53,14 +53,14 @@ class FeatureNetwork:
 
     def _seen(self, images: Tensor) -> Iterator[Tensor]:
         device = images.device
-        # Not clamped: a pixel beyond the range must still be told where to go.
+        # Not clamped: a pixel beyond the range must have a gradient too.
         pixels = images.float() * self.targets.deviation.to(device) + self.targets.mean.to(device)
         if pixels.shape[1] == 1:
             pixels = pixels.expand(-1, 3, -1, -1)
         if self.settings.normalize:
             mean = torch.tensor(IMAGENET_MEAN, device=device).view(-1, 1, 1)
-            deviation = torch.tensor(IMAGENET_DEVIATION, device=device).view(-1, 1, 1)
-            pixels = (pixels - mean) / deviation
+            std = torch.tensor(IMAGENET_DEVIATION, device=device).view(-1, 1, 1)
+            pixels = (pixels - mean) / std
         values = pixels.contiguous(memory_format=torch.channels_last)
         for index, block in enumerate(self.blocks):
             values = block(values)

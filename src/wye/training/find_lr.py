@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 
-from wye.data.batches import Batch
 from wye.data.prepare import Prepared
 from wye.errors import TrainingError
 from wye.network.build import Network
@@ -19,8 +17,8 @@ from wye.training.loop import Trainer
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
 SMOOTHING = 0.9
-"""Share of the running mean of losses that a new one leaves. fastai v1 has 0.98, which lags so far
-behind in a hundred steps that the suggestions come out several times too high."""
+"""Fraction of the running mean of losses that a new one leaves. fastai v1 has 0.98, which lags so
+far behind in a hundred steps that the suggestions come out several times too high."""
 EXPLODED = 4.0
 """The test ends where the smoothed loss is so many times the best one."""
 SKIPPED = 10
@@ -87,8 +85,6 @@ def find_lr(
     Args:
         recipe: its schedule is not used.
         network: untrained, or from where training is to go on; on the device of the data.
-        data: the images.
-        streams: source of all randomness.
         precision: `fp32` or `bf16`.
         features: the frozen network of the feature term, where phi is above 0.
 
@@ -100,7 +96,8 @@ def find_lr(
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
-    for step, batch in zip(range(STEPS), _batches(trainer), strict=False):
+    batches = chain.from_iterable(map(trainer.begin_epoch, count(1)))
+    for step, batch in zip(range(STEPS), batches, strict=False):
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loss = trainer.step(batch, rate)[0]["loss"].item()
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
@@ -117,9 +114,3 @@ def find_lr(
             f"no rate to suggest: the loss falls at none from {LOWEST:g} to {rates[-1]:.1e}"
         )
     return found
-
-
-def _batches(trainer: Trainer) -> Iterator[Batch]:
-    """Epoch after epoch."""
-    for epoch in itertools.count(1):
-        yield from trainer.begin_epoch(epoch)

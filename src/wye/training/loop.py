@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wye.data.batches import Batch, training_batches
+from wye.batch import Batch
+from wye.data.batches import training_batches
 from wye.data.images import Images
 from wye.data.prepare import Prepared
 from wye.data.storage import joined
 from wye.errors import TrainingError
 from wye.network.build import Network
+from wye.network.freezing import hold_statistics
 from wye.network.layers import bind_dropout
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
@@ -24,27 +26,22 @@ from wye.training.batch_norm import synchronise
 from wye.training.checkpoint import Checkpoint
 from wye.training.checks import check_phases
 from wye.training.features import FeatureNetwork
-from wye.training.freezing import hold_statistics
-from wye.training.gradients import leave_gradients
+from wye.training.objective import Terms, leave_gradients, validate
 from wye.training.phase import PhaseState
 from wye.training.ranks import ALONE, Ranks
-from wye.training.records import EpochRecord, Observer
-from wye.training.running_means import RunningMeans
+from wye.training.records import EpochRecord, Observer, RunningMeans
 from wye.training.synthesis import latent_smote
-from wye.training.validate import validate
 
 
+@dataclass(eq=False)
 class Trainer:
     """Trains a network by a recipe's phases.
 
     Args:
-        recipe: what to do.
         network: what learns, already on the device of the data.
-        data: the images.
-        streams: source of all randomness.
         precision: `fp32` or `bf16`.
         max_steps: stop after this many optimiser steps, wherever that is.
-        observer: told of every step.
+        observer: is called after every step.
         features: the frozen network of the feature term, where a phase has phi above 0.
         ranks: the processes that train the network together; each has a trainer, which begins in
             the same state. Process 0 alone validates.
@@ -54,51 +51,35 @@ class Trainer:
             allow.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        network: Network,
-        data: Prepared,
-        streams: Streams,
-        precision: str = "fp32",
-        max_steps: int | None = None,
-        observer: Observer | None = None,
-        features: FeatureNetwork | None = None,
-        ranks: Ranks = ALONE,
-    ) -> None:
-        check_phases(recipe, network, data, ranks.count)
-        if ranks.several:
-            synchronise(network)
-        self.recipe = recipe
-        self.network = network
-        self.data = data
-        self.streams = streams
-        self.precision = precision
-        self.max_steps = max_steps
-        self.observer = observer
-        self.ranks = ranks
-        self.device = data.train.pixels.device
-        self.features = features.to(self.device) if features else None
-        self.phases = recipe.resolved_phases()
+    recipe: Recipe
+    network: Network
+    data: Prepared
+    streams: Streams
+    precision: str = "fp32"
+    max_steps: int | None = None
+    observer: Observer | None = None
+    features: FeatureNetwork | None = None
+    ranks: Ranks = ALONE
+
+    def __post_init__(self) -> None:
+        check_phases(self.recipe, self.network, self.data, self.ranks.count)
+        if self.ranks.several:
+            synchronise(self.network)
+        self.device = self.data.train.pixels.device
+        if self.features is not None:
+            self.features.to(self.device)
+        self.phases = self.recipe.resolved_phases()
         self.checkpoint = Checkpoint(self.phases)
-        self.phase_index = 0
-        self.epochs_in_phase = 0
-        self.epochs_done = 0
-        self.steps_done = 0
+        self.phase_index = self.epochs_in_phase = self.epochs_done = self.steps_done = 0
         self.partial = False
-        self._given = data.train
-        self._noise = streams.generator("noise", "jigsaw", 0, device=self.device)
+        self._given = self.data.train
+        self._noise = self.streams.generator("noise", "jigsaw", 0, device=self.device)
         self.current = self._begin_phase()
 
     @property
     def phase(self) -> ResolvedPhase:
         """The phase under way."""
         return self.phases[self.phase_index]
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of an epoch of the phase under way."""
-        return self.current.steps
 
     @property
     def finished(self) -> bool:
@@ -163,21 +144,21 @@ class Trainer:
         self.network.train()
         if self.phase.train.freeze_norms == "all":
             hold_statistics(self.current.frozen)
-        settings = self.phase
+        train = self.phase.train
         return training_batches(
             self.data,
-            settings.train.batch_size,
+            train.batch_size,
             self.streams,
             epoch,
-            settings.image_size,
-            settings.train.steps,
-            settings.train.unlabelled,
-            settings.train.drop_last,
+            self.phase.image_size,
+            train.steps,
+            train.unlabelled,
+            train.drop_last,
         )
 
     def step(
         self, batch: Batch, rate: float, momentum: float | None = None
-    ) -> tuple[dict[str, Tensor], Tensor | None]:
+    ) -> tuple[Terms, Tensor | None]:
         """One optimiser step on a batch of an epoch that has begun.
 
         Args:
@@ -186,8 +167,7 @@ class Trainer:
             momentum: that, or the first beta; None leaves it.
 
         Returns:
-            The named terms with `loss`, their weighted sum, and how many images were correctly
-            classified if any; of the whole batch.
+            The terms, and how many images were correctly classified if any; of the whole batch.
         """
         optimizer = self.current.optimizer
         for group in optimizer.param_groups:
@@ -213,15 +193,8 @@ class Trainer:
         return self._phase_state(before)
 
     def _phase_state(self, before: PhaseState | None = None) -> PhaseState:
-        return PhaseState(
-            self.phases,
-            self.phase_index,
-            self.network,
-            self.data,
-            self.features,
-            self.precision,
-            before,
-        )
+        of = (self.network, self.data, self.features, self.precision)
+        return PhaseState(self.phases, self.phase_index, *of, before)
 
     def _add(self, made: Images) -> None:
         """Train on these images too from now on."""
@@ -234,55 +207,47 @@ class Trainer:
         epoch, phase, schedule = self.epochs_done + 1, self.phase, self.current.schedule
         means = RunningMeans()
         start = time.perf_counter()
-        done = self.current.first_step(self.epochs_in_phase)
-        lr = schedule.rate(done)
-        for step, batch in enumerate(self.begin_epoch(epoch)):
-            terms, right = self.step(
-                batch, schedule.rate(done + step), schedule.momentum(done + step)
-            )
-            means.add(terms, right, batch)
+        first = self.current.first_step(self.epochs_in_phase)
+        for index, batch in enumerate(self.begin_epoch(epoch), start=first):
+            terms, correct = self.step(batch, schedule.rate(index), schedule.momentum(index))
+            means.add(terms, correct, batch)
+            done = index - first + 1
             if self.observer is not None:
-                self.observer.step(epoch, step + 1, self.steps, means)
+                self.observer.step(epoch, done, self.current.steps, means)
             if self._steps_used_up:
-                self.partial = step + 1 < self.steps
+                self.partial = done < self.current.steps
                 break
-        figures = means.values()
+        train = means.values()
         seconds = time.perf_counter() - start
-        if not (math.isfinite(figures["loss"]) and self._weights_finite()):
+        finite = all(bool(value.isfinite().all()) for value in self.network.parameters())
+        if not (finite and math.isfinite(train["loss"])):
             raise TrainingError(
-                f"training diverged in epoch {epoch}: the loss is {figures['loss']:g};"
+                f"training diverged in epoch {epoch}: the loss is {train['loss']:g};"
                 f" a train.lr lower than {phase.train.lr:g} may help"
             )
         validation = self._validate(self.data.validation, "validation")
-        watch = self.recipe.evaluation.watch_test
+        test = self.data.test if self.recipe.evaluation.watch_test else None
+        # An epoch that is cut short is no place to go on from, so none to choose either.
+        chosen = validation if not self.partial else None
         record = EpochRecord(
             epoch=epoch,
             phase=phase.name,
-            lr=lr,
+            lr=schedule.rate(first),
             seconds=seconds,
             images_per_second=means.images / seconds,
-            train=figures,
+            train=train,
             validation=validation,
-            test=self._validate(self.data.test, "test") if watch else None,
-            best=self._is_best(validation),
+            test=self._validate(test, "test"),
+            best=chosen is not None and self.checkpoint.epoch_done(self.phase_index, chosen),
         )
         if not self.partial:
             self._advance(validation)
         return record
 
-    def _is_best(self, validation: dict[str, float] | None) -> bool:
-        # An epoch that is cut short is no place to go on from, so none to choose either.
-        if validation is None or self.partial:
-            return False
-        return self.checkpoint.epoch_done(self.phase_index, validation)
-
-    def _weights_finite(self) -> bool:
-        return all(bool(value.isfinite().all()) for value in self.network.parameters())
-
-    def _validate(self, images: Images | None, part: str) -> dict[str, float] | None:
+    def _validate(self, images: Images | None, split: str) -> dict[str, float] | None:
         if images is None:
             return None
-        of = (self.network, self.current.objective, self.data, images, part, self.streams)
+        of = (self.network, self.current.objective, self.data, images, split, self.streams)
         return self.ranks.from_main(lambda: validate(*of))
 
     def _advance(self, validation: dict[str, float] | None) -> None:
@@ -290,9 +255,8 @@ class Trainer:
         self.epochs_in_phase += 1
         if validation is not None:
             self.current.schedule.epoch_done(validation["loss"])
-        if self.epochs_in_phase >= self.phase.train.epochs or self.checkpoint.exhausted(
-            self.phase_index
-        ):
+        stopped = self.checkpoint.exhausted(self.phase_index)
+        if stopped or self.epochs_in_phase >= self.phase.train.epochs:
             self.phase_index += 1
             self.epochs_in_phase = 0
             if self.phase_index < len(self.phases):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ def orthogonalised(matrix: Tensor, dtype: torch.dtype, steps: int = STEPS) -> Te
     """Roughly the orthogonal factor of `(rows, columns)`: singular values of about 0.7 to 1.2.
 
     Args:
-        dtype: to compute in; bf16 is exact enough, and on a processor without it very slow.
+        dtype: to compute in; bf16 is exact enough, and on a CPU without it very slow.
     """
     first, second, third = QUINTIC
     wide = matrix.shape[0] <= matrix.shape[1]
@@ -74,7 +74,7 @@ class MuonBesideAdamW:
 
     def __init__(
         self,
-        filters: list[Tensor],
+        filters: Sequence[Tensor],
         others: list[dict[str, Any]],
         lr: float,
         momentum: float,
@@ -83,7 +83,7 @@ class MuonBesideAdamW:
     ) -> None:
         self.members: list[torch.optim.Optimizer] = []
         if filters:
-            self.members.append(Muon(filters, lr, momentum, dtype))
+            self.members.append(Muon(list(filters), lr, momentum, dtype))
         if others:
             # A memory of 20 steps for the squares: whole trainings last some hundred steps.
             betas = (0.9, 0.95)

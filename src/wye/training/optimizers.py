@@ -1,10 +1,9 @@
-"""Optimisers by name."""
+"""Optimisers by name, with the parameters and the rates of a phase."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,64 +11,10 @@ from torch import nn
 from wye.network.backbones import Backbone
 from wye.network.build import Network
 from wye.recipe.schema import TrainSettings
-from wye.registry import Registry
 from wye.training.muon import MuonBesideAdamW
 
-
-class Optimizer(Protocol):
-    """What the loop asks of an optimiser; torch's own have it."""
-
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Groups with their rate `lr`, and `scale` where the scheduled rate is to be scaled."""
-
-    def step(self) -> Any:
-        """One update."""
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
-
-
-Groups = list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The parameters that a phase may change.
-
-    Attributes:
-        filters: convolutions of the encoder and the classifier.
-        others: the rest.
-        scales: share of the scheduled rate that a parameter learns at; those not named, all of it.
-    """
-
-    filters: list[nn.Parameter]
-    others: list[nn.Parameter]
-    scales: Mapping[nn.Parameter, float] = field(default_factory=dict)
-
-    def groups(self, settings: TrainSettings, without_filters: bool = False) -> Groups:
-        """Parameter groups with their weight decay and, where rates differ, their `scale`."""
-        found: dict[tuple[float, bool], list[nn.Parameter]] = {}
-        for parameter in self.others if without_filters else [*self.filters, *self.others]:
-            spared = not settings.decay_norms and parameter.ndim <= 1
-            found.setdefault((self.scales.get(parameter, 1.0), spared), []).append(parameter)
-        groups: Groups = []
-        for scale, spared in sorted(found):
-            group: dict[str, Any] = {"params": found[scale, spared]}
-            group["weight_decay"] = 0.0 if spared else settings.weight_decay
-            if self.scales:
-                group["scale"] = scale
-            groups.append(group)
-        return groups
-
-
-OPTIMIZERS: Registry[Callable[[Trained, TrainSettings], Optimizer]] = Registry("optimiser")
+Optimizer = torch.optim.Optimizer | MuonBesideAdamW
+"""Its parameter groups have their rate `lr`, and `scale` where the scheduled one is scaled."""
 
 
 def build_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
@@ -80,16 +25,56 @@ def build_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
         if parameter.requires_grad:
             is_filter = parameter.ndim == 4 and not name.startswith("decoder.")
             (filters if is_filter else others).append(parameter)
-    scales: dict[nn.Parameter, float] = {}
+    scales: Mapping[nn.Parameter, float] = {}
     if settings.first_lr is not None:
-        scales = _scales(network, settings.first_lr / settings.lr)
+        scales = _rising(network, settings.first_lr / settings.lr)
     elif settings.encoder_lr is not None:
         scales = dict.fromkeys(network.encoder.parameters(), settings.encoder_lr / settings.lr)
-    return OPTIMIZERS.find(settings.optimizer)(Trained(filters, others, scales), settings)
+    lr, momentum, betas = settings.lr, settings.momentum, (0.9, settings.beta2)
+    if settings.optimizer == "muon":
+        dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
+        groups = _groups(others, settings, scales)
+        return MuonBesideAdamW(filters, groups, lr, momentum, settings.others_lr, dtype)
+    groups = _groups([*filters, *others], settings, scales)
+    eps = settings.eps or 1e-8
+    match settings.optimizer:
+        case "sgd":
+            return torch.optim.SGD(
+                groups, lr=lr, momentum=momentum, nesterov=settings.nesterov, fused=True
+            )
+        case "adam":
+            return torch.optim.Adam(groups, lr=lr, betas=betas, eps=eps, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=eps, fused=True)
+        case "adagrad":
+            # Fused Adagrad exists on the CPU only.
+            on_cpu = groups[0]["params"][0].device.type == "cpu"
+            return torch.optim.Adagrad(groups, lr=lr, eps=settings.eps or 1e-10, fused=on_cpu)
+        case "rmsprop":
+            # Keras's decay, which study S1 trained with; PyTorch's own default is 0.99.
+            return torch.optim.RMSprop(groups, lr=lr, alpha=0.9, eps=eps, momentum=momentum)
 
 
-def layer_groups(network: Network) -> list[list[nn.Module]]:
-    """The layers in the groups that discriminative rates tell apart, in forward order.
+def _groups(
+    parameters: Iterable[nn.Parameter],
+    settings: TrainSettings,
+    scales: Mapping[nn.Parameter, float],
+) -> list[dict[str, Any]]:
+    """Parameter groups with their weight decay and, where rates differ, their `scale`."""
+    found: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for parameter in parameters:
+        spared = not settings.decay_norms and parameter.ndim <= 1
+        found.setdefault((scales.get(parameter, 1.0), spared), []).append(parameter)
+    groups: list[dict[str, Any]] = []
+    for scale, spared in sorted(found):
+        decay = 0.0 if spared else settings.weight_decay
+        group = {"params": found[scale, spared], "weight_decay": decay}
+        groups.append({**group, "scale": scale} if scales else group)
+    return groups
+
+
+def _rising(network: Network, first: float) -> dict[nn.Parameter, float]:
+    """Fractions of the rate, rising evenly in the logarithm from `first` to 1 over the groups.
 
     Each layer of the encoder is a group, and of a backbone each block, with or without weights, as
     fastai splits a network. What follows the last backbone, the decoder and the classifier are the
@@ -102,74 +87,10 @@ def layer_groups(network: Network) -> list[list[nn.Module]]:
     for layer in layers[:end]:
         groups += [[block] for block in layer.blocks] if isinstance(layer, Backbone) else [[layer]]
     branches = [part for name, part in network.parts.items() if name != "encoder"]
-    return [*groups, [*layers[end:], *branches]]
-
-
-def _scales(network: Network, first: float) -> dict[nn.Parameter, float]:
-    """Shares of the rate, rising evenly in the logarithm from `first` to 1 over the groups."""
-    groups = layer_groups(network)
+    groups.append([*layers[end:], *branches])
     return {
         parameter: first ** (1 - index / (len(groups) - 1))
         for index, group in enumerate(groups)
         for layer in group
         for parameter in layer.parameters()
     }
-
-
-@OPTIMIZERS.register("sgd")
-def _sgd(trained: Trained, settings: TrainSettings) -> Optimizer:
-    return torch.optim.SGD(
-        trained.groups(settings),
-        lr=settings.lr,
-        momentum=settings.momentum,
-        nesterov=settings.nesterov,
-        fused=True,
-    )
-
-
-def _adaptive(settings: TrainSettings) -> dict[str, Any]:
-    betas = (0.9, settings.beta2)
-    return {"lr": settings.lr, "betas": betas, "eps": settings.eps or 1e-8}
-
-
-@OPTIMIZERS.register("adam")
-def _adam(trained: Trained, settings: TrainSettings) -> Optimizer:
-    return torch.optim.Adam(trained.groups(settings), fused=True, **_adaptive(settings))
-
-
-@OPTIMIZERS.register("adamw")
-def _adamw(trained: Trained, settings: TrainSettings) -> Optimizer:
-    return torch.optim.AdamW(trained.groups(settings), fused=True, **_adaptive(settings))
-
-
-@OPTIMIZERS.register("adagrad")
-def _adagrad(trained: Trained, settings: TrainSettings) -> Optimizer:
-    groups = trained.groups(settings)
-    # Fused Adagrad exists on the CPU only.
-    on_cpu = groups[0]["params"][0].device.type == "cpu"
-    return torch.optim.Adagrad(groups, lr=settings.lr, eps=settings.eps or 1e-10, fused=on_cpu)
-
-
-@OPTIMIZERS.register("rmsprop")
-def _rmsprop(trained: Trained, settings: TrainSettings) -> Optimizer:
-    groups = trained.groups(settings)
-    # Keras's decay, which study S1 trained with; PyTorch's own default is 0.99.
-    return torch.optim.RMSprop(
-        groups,
-        lr=settings.lr,
-        alpha=0.9,
-        eps=settings.eps or 1e-8,
-        momentum=settings.momentum,
-    )
-
-
-@OPTIMIZERS.register("muon")
-def _muon(trained: Trained, settings: TrainSettings) -> Optimizer:
-    return MuonBesideAdamW(
-        list(trained.filters),
-        trained.groups(settings, without_filters=True),
-        lr=settings.lr,
-        momentum=settings.momentum,
-        others_lr=settings.others_lr,
-        dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
-    )

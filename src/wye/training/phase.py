@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
-
 from wye.data.batches import steps_per_epoch
 from wye.data.prepare import Prepared
 from wye.network.build import Network
+from wye.network.freezing import freeze
 from wye.recipe.schema import ResolvedPhase
-from wye.training.class_weights import class_weights
 from wye.training.features import FeatureNetwork
-from wye.training.freezing import freeze
-from wye.training.objective import Objective
+from wye.training.objective import Objective, class_weights
 from wye.training.optimizers import Optimizer, build_optimizer
 from wye.training.schedules import Schedule
 
@@ -23,17 +20,14 @@ class PhaseState:
     """Objective, optimiser and schedule of one phase; freezes what it says.
 
     Attributes:
-        settings: of the phase.
         frozen: the layers that are held.
         steps: optimiser steps an epoch.
 
     Args:
         phases: all of the recipe.
         index: which of them begins.
-        network: what learns.
         data: the images that are trained on from now on.
         features: the frozen network of the run's feature term.
-        precision: `fp32` or `bf16`.
         before: the phase before, whose optimiser and schedule one with `carry_on` goes on with;
             None makes new ones.
     """
@@ -48,28 +42,24 @@ class PhaseState:
         precision: str,
         before: PhaseState | None = None,
     ) -> None:
-        phase = self.settings = phases[index]
-        self.frozen: list[nn.Module] = freeze(network, phase.freeze, phase.train.freeze_norms)
+        phase, train = phases[index], phases[index].train
+        self.frozen = freeze(network, phase.freeze, train.freeze_norms)
         weights = None
         if network.classifier is not None:
-            weights = class_weights(
-                phase.loss.class_weights,
-                data.train.labels,
-                data.classes,
-                network.classifier.outputs[0],
-            )
+            (outputs,) = network.classifier.outputs
+            setting = phase.loss.class_weights
+            weights = class_weights(setting, data.train.labels, data.classes, outputs)
         self.objective = Objective(phase.loss, weights, features, precision)
-        passing = steps_per_epoch(len(data.train), phase.train.batch_size, phase.train.drop_last)
-        self.steps = phase.train.steps or passing
+        one_pass = steps_per_epoch(len(data.train), train.batch_size, train.drop_last)
+        self.steps = train.steps or one_pass
         done, left = _stretch(phases, index)
         self._steps_before = done * self.steps
-        self.optimizer: Optimizer
-        self.schedule: Schedule
         if phase.carry_on and before is not None:
-            self.optimizer, self.schedule = before.optimizer, before.schedule
+            self.optimizer: Optimizer = before.optimizer
+            self.schedule: Schedule = before.schedule
         else:
-            self.optimizer = build_optimizer(network, phase.train)
-            self.schedule = Schedule(phase.train.schedule, phase.train.lr, done + left, self.steps)
+            self.optimizer = build_optimizer(network, train)
+            self.schedule = Schedule(train.schedule, train.lr, done + left, self.steps)
 
     def first_step(self, epochs: int) -> int:
         """The schedule's count of the first step after `epochs` epochs of the phase."""
@@ -77,10 +67,7 @@ class PhaseState:
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to go on."""
-        return {
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state(),
-        }
+        return {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""

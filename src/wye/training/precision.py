@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from wye.files import cache_folder, write_atomically
-from wye.machine import processor
+from wye.machine import cpu_name
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("wye")
 def choose_precision(setting: str, network: nn.Module, device: torch.device) -> str:
     """`fp32` or `bf16` for a network on a device; a setting other than `auto` is kept.
 
-    On a processor, bf16 is for networks with convolutions only: linear layers at the studies' batch
+    On a CPU, bf16 is for networks with convolutions only: linear layers at the studies' batch
     sizes spend their time reading weights, which must be kept in fp32 anyway.
     """
     if setting != "auto":
@@ -64,13 +64,13 @@ def multiplying_in(precision: str, device: torch.device) -> Iterator[None]:
 
 @cache
 def bf16_pays() -> bool:
-    """Whether a bf16 convolution is at least 1.2 times as quick as an fp32 one on this processor.
+    """Whether a bf16 convolution is at least 1.2 times as quick as an fp32 one on this CPU.
 
-    Measured once a processor and torch version and remembered in the cache folder: a choice made
+    Measured once per CPU and torch version, and remembered in the cache folder: a choice made
     anew for each run could change with the weather, and with it the weights of a repeated run.
     """
     known = cache_folder() / "precision.json"
-    key = f"{processor()} torch {torch.__version__}"
+    key = f"{cpu_name()} torch {torch.__version__}"
     answers = _read(known)
     if key not in answers:
         ratio = _speedup()

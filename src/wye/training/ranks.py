@@ -1,11 +1,11 @@
 """The processes that train one network together: data-parallel, without a loop of their own.
 
-Each process holds all images and the whole network, takes its part of every batch, and adds its
+Each process holds all images and the whole network, takes its shard of every batch, and adds its
 gradients to those of the others before each step. Process 0 decides whatever a rounding or a clock
 could decide otherwise elsewhere.
 
 Gradients are added up in one piece after the backward pass rather than by torch's
-DistributedDataParallel: that averages over processes where parts may be uneven, and has to be told
+DistributedDataParallel: that averages over processes where shards may be uneven, and has to know
 which parameters each pass leaves out, which here depends on phase, weights and frozen layers.
 """
 
@@ -22,10 +22,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from wye.data.batches import Batch
-from wye.data.parts import Part
+from wye.batch import Batch, Shard
 from wye.errors import ElsewhereError, MachineError, UsageError, WyeError, message_of
-from wye.machine import here, processor
+from wye.machine import cpu_name, here
 
 T = TypeVar("T")
 
@@ -71,9 +70,9 @@ class Ranks:
         """Whether this is process 0, which writes, measures and prints."""
         return self.rank == 0
 
-    def part_of(self, batch: Batch) -> Part | None:
+    def shard_of(self, batch: Batch) -> Shard | None:
         """What this process computes with; None, all of it, if it is alone."""
-        return Part.of(batch, self.rank, self.count) if self.several else None
+        return Shard.of(batch, self.rank, self.count) if self.several else None
 
     def broadcast(self, message: Any) -> None:
         """Send something from process 0 to the others; tensors change to their device."""
@@ -142,7 +141,7 @@ def join(device: torch.device) -> Ranks:
     """The processes that torchrun started beside this one; `ALONE` if it started none.
 
     Args:
-        device: of this process: gloo joins processors, nccl CUDA devices.
+        device: of this process: gloo joins CPUs, nccl CUDA devices.
 
     Raises:
         WyeError: the others cannot be reached.
@@ -170,7 +169,7 @@ def join(device: torch.device) -> Ranks:
 
 def device_name(device: torch.device) -> str:
     """What a device is called by its maker."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
 
 
 def added_up(values: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from wye.recipe.schedules import Cosine, Linear, OneCycle, Plateau, ScheduleSettings, Step
 
 
 def factor_of(settings: ScheduleSettings, epochs: float, done: float) -> float:
-    """What the base rate is multiplied by; a plateau decides by what it is told instead.
+    """What the base rate is multiplied by; a plateau decides by validation instead.
 
     Args:
         epochs: of the phase that are over, with the fraction of the one under way.
@@ -31,29 +32,31 @@ def factor_of(settings: ScheduleSettings, epochs: float, done: float) -> float:
             return 1.0
 
 
-def _cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _cosine(start: float, end: float, done: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
 
 
+@dataclass
 class Schedule:
     """The learning rate of one phase.
 
     Args:
-        settings: kind and lengths.
         lr: the base rate.
         epochs: length of the phase.
-        steps: optimiser steps an epoch.
+        steps: optimiser steps per epoch.
+
+    Attributes:
+        factor, best, waited, resting: where a plateau stands.
     """
 
-    def __init__(self, settings: ScheduleSettings, lr: float, epochs: int, steps: int) -> None:
-        self.settings = settings
-        self.lr = lr
-        self.epochs = epochs
-        self.steps = steps
-        self.factor = 1.0
-        self._best = math.inf
-        self._waited = 0
-        self._resting = 0
+    settings: ScheduleSettings
+    lr: float
+    epochs: int
+    steps: int
+    factor: float = 1.0
+    best: float = math.inf
+    waited: int = 0
+    resting: int = 0
 
     def rate(self, step: int) -> float:
         """The rate of step `step` of the phase, counted from 0."""
@@ -79,34 +82,26 @@ class Schedule:
             return _cosine(high, low, done / warmup)
         return _cosine(low, high, (done - warmup) / (1 - warmup))
 
-    def epoch_done(self, figure: float) -> None:
-        """Take note of an epoch's validation figure (lower is better); plateau acts on it."""
+    def epoch_done(self, loss: float) -> None:
+        """Take note of an epoch's validation loss, by which a plateau acts."""
         settings = self.settings
         if not isinstance(settings, Plateau):
             return
-        if self._resting > 0:
-            self._resting -= 1
-            self._waited = 0
-        if figure < self._best - settings.min_delta:
-            self._best, self._waited = figure, 0
-        elif self._resting == 0:
-            self._waited += 1
-            if self._waited >= settings.patience:
+        if self.resting > 0:
+            self.resting -= 1
+            self.waited = 0
+        if loss < self.best - settings.min_delta:
+            self.best, self.waited = loss, 0
+        elif self.resting == 0:
+            self.waited += 1
+            if self.waited >= settings.patience:
                 self.factor *= settings.factor
-                self._waited, self._resting = 0, settings.cooldown
+                self.waited, self.resting = 0, settings.cooldown
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to go on."""
-        return {
-            "factor": self.factor,
-            "best": self._best,
-            "waited": self._waited,
-            "resting": self._resting,
-        }
+        return {name: getattr(self, name) for name in ("factor", "best", "waited", "resting")}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
-        self.factor = state["factor"]
-        self._best = state["best"]
-        self._waited = state["waited"]
-        self._resting = state["resting"]
+        vars(self).update(state)

@@ -9,7 +9,7 @@ from wye.data.balance import smote
 from wye.data.images import Images
 from wye.data.prepare import Prepared
 from wye.network.build import Network
-from wye.network.route import Route
+from wye.network.layers import Route
 from wye.training.precision import multiplying_in
 
 BATCH = 250

@@ -1,17 +1,33 @@
-"""The part of a batch that one of several processes computes with."""
+"""A batch, and the shard of it that one of several processes computes with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from wye.data.batches import Batch
+
+class Batch(NamedTuple):
+    """What one step sees.
+
+    Attributes:
+        inputs: `(N, C, H, W)`.
+        targets: `(N, C, H, W)`, what the decoder is to give.
+        labels: `(M,)`, of the first M images; the others have none.
+        noisy: `(N, C, H, W)`, what the decoder's branch is shown instead of `inputs`; None where it
+            is shown those (`data.corrupt_in`).
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    labels: Tensor
+    noisy: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class Part:
+class Shard:
     """Which images of a batch process `rank` of `ranks` computes with.
 
     Each process takes a run of the labelled images and a run of the others, as even as can be. Of
@@ -19,7 +35,7 @@ class Part:
     accordingly: no process is ever without an image.
 
     Whatever is drawn at random is drawn for the whole batch by every process, from the same
-    stream, and each keeps its part: the processes together see what one alone would.
+    stream, and each keeps its shard: the processes together see what one alone would.
 
     Attributes:
         images: of the whole batch.
@@ -32,8 +48,8 @@ class Part:
     labelled: int
 
     @classmethod
-    def of(cls, batch: Batch, rank: int, ranks: int) -> Part:
-        """The part of `batch` for process `rank`."""
+    def of(cls, batch: Batch, rank: int, ranks: int) -> Shard:
+        """The shard of `batch` for process `rank`."""
         return cls(rank, ranks, len(batch.inputs), len(batch.labels))
 
     @property
@@ -42,7 +58,7 @@ class Part:
         return any(0 < count < self.ranks for count in (self.labelled, self.images - self.labelled))
 
     def take(self, values: Tensor) -> Tensor:
-        """This part of `(N, ...)` or, of the labelled images alone, of `(M, ...)`."""
+        """This shard of `(N, ...)` or, of the labelled images alone, of `(M, ...)`."""
         if self.repeated:
             return values
         first = values[slice(*self._run(self.labelled, self.rank))]
@@ -52,7 +68,7 @@ class Part:
         return torch.cat([first, values[self.labelled :][others]])
 
     def batch(self, batch: Batch) -> Batch:
-        """This part of a whole batch."""
+        """This shard of a whole batch."""
         inputs = self.take(batch.inputs)
         same = batch.targets is batch.inputs
         targets = inputs if same else self.take(batch.targets)
@@ -63,7 +79,7 @@ class Part:
         """An uninitialised tensor for the whole batch, in the type and the layout of `own`.
 
         Args:
-            own: `(n, ...)`, of this part's images or of its labelled images.
+            own: `(n, ...)`, of this shard's images or of its labelled images.
         """
         last = own.ndim == 4 and own.is_contiguous(memory_format=torch.channels_last)
         return torch.empty(
@@ -73,20 +89,20 @@ class Part:
             memory_format=torch.channels_last if last else torch.contiguous_format,
         )
 
-    def shares(self, own: int) -> list[float]:
+    def fractions(self, own: int) -> list[float]:
         """What the means over each process's images weigh in the mean over the whole batch.
 
         Args:
-            own: how many images this process took: all of its part, or its labelled ones.
+            own: how many images this process took: all of its shard, or its labelled ones.
         """
         if self.repeated:
             return [1 / self.ranks] * self.ranks
         whole = self.whole(own)
         return [self._count(whole, rank) / whole for rank in range(self.ranks)]
 
-    def share(self, own: int) -> float:
-        """What a mean over this process's images weighs; see `shares`."""
-        return self.shares(own)[self.rank]
+    def fraction(self, own: int) -> float:
+        """What a mean over this process's images weighs; see `fractions`."""
+        return self.fractions(own)[self.rank]
 
     def whole(self, own: int) -> int:
         """How many images of the whole batch are alike those `own` of this process."""
