@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from command_line import Answer, CommandLine
+
+from wye.cli import main
+from wye.data.catalog import DATASETS, Generated, Parts
+from wye.data.images import Images
 
 torch.set_num_threads(1)
 
@@ -23,6 +32,28 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["WYE_CACHE"]
     else:
         os.environ["WYE_CACHE"] = before
+
+
+@pytest.fixture(autouse=True, scope="session")
+def shapes_drawn_once() -> Iterator[None]:
+    """Generate `shapes` once in each test process; who asks gets images of their own."""
+    source = DATASETS["shapes"]
+    assert isinstance(source, Generated)
+    drawn = cache(source.generate)
+
+    def copied() -> Parts:
+        train, test = (Images(p.pixels[:].clone(), p.labels.clone()) for p in drawn())
+        return train, test
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DATASETS._entries, "shapes", replace(source, generate=copied))
+        yield
+
+
+@pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train as where matplotlib is not installed: a run's plots take longer than a tiny run."""
+    monkeypatch.setattr("wye.api.available", lambda: False)
 
 
 @pytest.fixture
@@ -41,3 +72,22 @@ def no_shipped_records(
 
     empty = tmp_path_factory.getbasetemp() / "no-records"
     monkeypatch.setattr(wye.evidence.results, "SHIPPED", empty)
+
+
+@pytest.fixture
+def command_line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """The command `wye` within this process, from its words to its exit status."""
+    # The command lets the program's messages through; the other tests must not inherit that.
+    logger = logging.getLogger("wye")
+    monkeypatch.setattr(logger, "level", logger.level)
+
+    def call(*words: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["wye", *map(str, words)])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Answer(status, *capfd.readouterr())
+
+    return call

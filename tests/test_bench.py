@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_layout import circle
+from imports import circle
 from torch import Tensor
 from typer.testing import CliRunner
 

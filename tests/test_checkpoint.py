@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from command_processes import command, kill
 
 import wye
 from wye.errors import MachineError, UsageError
@@ -21,6 +18,8 @@ from wye.recipe import Recipe
 from wye.recipe.schema import ResolvedPhase
 from wye.runs import Run, RunFolder
 from wye.training.checkpoint import Checkpoint
+
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 SMALL: dict[str, Any] = {
     "row": "test/small",
@@ -77,21 +76,20 @@ def test_a_run_killed_in_its_second_phase_keeps_the_same_best_epoch(
     killed = tmp_path / "killed"
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(two_phases().model_dump(mode="json")))
-    command = [*(sys.executable, "-m", "wye", "train", str(recipe), "--out", str(killed))]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    log = tmp_path / "log"
+    arguments = ["train", str(recipe), "--out", str(killed)]
+    process = command(*arguments, log=log)
     metrics = killed / "metrics.jsonl"
-    while process.poll() is None:  # the fourth epoch is the first of the second phase
+    while process.is_alive():  # the fourth epoch is the first of the second phase
         if metrics.exists() and len(metrics.read_text().splitlines()) >= 4:
-            process.send_signal(signal.SIGKILL)
+            kill(process)
             break
         time.sleep(0.01)
-    process.wait()
+    process.join()
     (killed / "result.json").unlink(missing_ok=True)  # it got through before the blow fell
-    done = subprocess.run([*command, "--resume"], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    process = command(*arguments, "--resume", log=log)
+    process.join()
+    assert process.exitcode == 0, log.read_text()
     resumed = Run(killed)
     for name in ("model.safetensors", "best.safetensors"):
         assert (killed / name).read_bytes() == (run.path / name).read_bytes(), name

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
 import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
+from command_line import CommandLine
 
-from wye.cli import main
+from wye.plots.style import available
 from wye.recipe import resolve
 from wye.recipe.schema import Recipe
 from wye.studies import row_names
+
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 TINY = [
     "joint/v4-l2",
@@ -29,34 +31,13 @@ TINY = [
 ]
 
 
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def wye(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, in_empty_folder: Path
-) -> Any:
-    """Run a command in an empty folder."""
-    # The command lets the program's messages through; the other tests must not inherit that.
-    logger = logging.getLogger("wye")
-    monkeypatch.setattr(logger, "level", logger.level)
-
-    def call(*arguments: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["wye", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Answer(status, *capfd.readouterr())
-
-    return call
+def wye(command_line: CommandLine, in_empty_folder: Path) -> CommandLine:
+    """The command in an empty folder."""
+    return command_line
 
 
-def test_list_has_every_row(wye: Any) -> None:
+def test_list_has_every_row(wye: CommandLine) -> None:
     answer = wye("list", "--json")
     entries = json.loads(answer.out)
     assert [entry["row"] for entry in entries] == row_names()
@@ -68,13 +49,13 @@ def test_list_has_every_row(wye: Any) -> None:
     assert "joint/v4-l2" in wye("list", "joint").out
 
 
-def test_list_shows_what_was_measured_and_nothing_else(wye: Any) -> None:
+def test_list_shows_what_was_measured_and_nothing_else(wye: CommandLine) -> None:
     assert wye("train", *TINY, "--max-steps", "2").status == 0
     measured = {e["row"]: e["measured"] for e in json.loads(wye("list", "--json").out)}
     assert measured["joint/v4-l2"] == {}  # other data, other network: another system
 
 
-def test_list_has_mean_and_spread_over_the_seeds_of_a_row_as_it_stands(wye: Any) -> None:
+def test_list_has_mean_and_spread_over_the_seeds_of_a_row_as_it_stands(wye: CommandLine) -> None:
     def leave_run(row: str, seed: int, accuracy: float, **changes: Any) -> None:
         recipe = resolve(row, {"seed": seed, **changes}).model_dump(mode="json")
         recipe["train"]["precision"] = "bf16"
@@ -97,7 +78,7 @@ def test_list_has_mean_and_spread_over_the_seeds_of_a_row_as_it_stands(wye: Any)
     assert "59.00 % ± 1.41 % (n=2)" in wye("list", "joint").out
 
 
-def test_show_has_the_network_layer_by_layer(wye: Any) -> None:
+def test_show_has_the_network_layer_by_layer(wye: CommandLine) -> None:
     shown = json.loads(wye("show", "joint/v4-l2", "--json").out)
     assert shown["parameters"] == {
         "encoder": 10144,
@@ -114,7 +95,10 @@ def test_show_has_the_network_layer_by_layer(wye: Any) -> None:
     assert "64x8x8" in text
 
 
-def test_train_then_everything_one_does_with_a_run(wye: Any) -> None:
+def test_train_then_everything_one_does_with_a_run(
+    wye: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wye.api.available", available)
     trained = wye("train", *TINY, "--out", "run", "--json")
     assert trained.status == 0
     result = json.loads(trained.out)
@@ -149,7 +133,7 @@ def test_train_then_everything_one_does_with_a_run(wye: Any) -> None:
     assert wye("train", *TINY, "--out", "run", "--resume").status == 0
 
 
-def test_the_default_place_of_a_run(wye: Any) -> None:
+def test_the_default_place_of_a_run(wye: CommandLine) -> None:
     assert wye("train", *TINY, "--seed", "3", "--max-steps", "1").status == 0
     run = Path("runs/joint/v4-l2/seed-3")
     assert json.loads((run / "result.json").read_text())["seed"] == 3
@@ -178,7 +162,7 @@ def test_the_default_place_of_a_run(wye: Any) -> None:
     ],
 )
 def test_a_mistake_is_one_message_and_leaves_nothing(
-    wye: Any, arguments: list[str], expected: str
+    wye: CommandLine, arguments: list[str], expected: str
 ) -> None:
     answer = wye("train", *arguments, "--out", "out/run")
     assert answer.status == 2
@@ -197,7 +181,7 @@ def test_debug_shows_the_traceback() -> None:
 
 
 def test_an_interrupted_training_says_how_to_go_on(
-    wye: Any, monkeypatch: pytest.MonkeyPatch
+    wye: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -210,7 +194,7 @@ def test_an_interrupted_training_says_how_to_go_on(
 
 
 def test_a_damaged_run_does_not_spoil_the_others(
-    wye: Any, caplog: pytest.LogCaptureFixture
+    wye: CommandLine, caplog: pytest.LogCaptureFixture
 ) -> None:
     for seed in ("0", "1"):
         assert wye("train", *TINY, "--seed", seed, "--max-steps", "1").status == 0
@@ -224,14 +208,14 @@ def test_a_damaged_run_does_not_spoil_the_others(
 
 
 @pytest.mark.parametrize("out", ["", "file"])
-def test_an_out_that_is_no_folder_of_its_own_is_refused(wye: Any, out: str) -> None:
+def test_an_out_that_is_no_folder_of_its_own_is_refused(wye: CommandLine, out: str) -> None:
     Path("file").write_text("")
     answer = wye("train", *TINY, "--out", out)
     assert answer.status == 2
     assert "it should be a folder of the run's own" in answer.err
 
 
-def test_grey_images_train_by_the_recipe_for_folders(wye: Any) -> None:
+def test_grey_images_train_by_the_recipe_for_folders(wye: CommandLine) -> None:
     from PIL import Image
 
     for name, level in (("dark", 40), ("light", 200)):
@@ -244,7 +228,9 @@ def test_grey_images_train_by_the_recipe_for_folders(wye: Any) -> None:
     assert len(predicted) == 20
 
 
-def test_a_machine_that_refuses_is_status_1(wye: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_refuses_is_status_1(
+    wye: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("file").write_text("")
     answer = wye("train", *TINY, "--out", "file/run")
     assert answer.status == 1
@@ -253,7 +239,7 @@ def test_a_machine_that_refuses_is_status_1(wye: Any, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("command", [["evaluate"], ["reconstruct"], ["predict"], ["embed"]])
-def test_a_folder_without_a_run_is_named(wye: Any, command: list[str]) -> None:
+def test_a_folder_without_a_run_is_named(wye: CommandLine, command: list[str]) -> None:
     rest = {"predict": ["x.png"], "embed": ["shapes"]}.get(command[0], [])
     answer = wye(*command, "nothing", *rest)
     assert answer.status == 2
@@ -262,7 +248,7 @@ def test_a_folder_without_a_run_is_named(wye: Any, command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", [(), ("data",)])
 def test_help_cuts_no_line_off(
-    wye: Any, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+    wye: CommandLine, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     verbs = wye(*command, "--help").out.split("Commands:")[1].strip().splitlines()
@@ -270,13 +256,15 @@ def test_help_cuts_no_line_off(
     assert all(line.endswith(".") and not line.endswith("...") for line in verbs), verbs
 
 
-def test_help_and_version(wye: Any) -> None:
+def test_help_and_version(wye: CommandLine) -> None:
     assert "train" in wye("--help").out
     assert wye("--version").out.strip().count(".") == 2
     assert wye("no-such-verb").status == 2
 
 
-def test_splits_are_runs_of_a_seed_each_with_their_mean_and_the_best_of_them(wye: Any) -> None:
+def test_splits_are_runs_of_a_seed_each_with_their_mean_and_the_best_of_them(
+    wye: CommandLine,
+) -> None:
     three = [*TINY, "train.epochs=1", "evaluation.splits=3", "--seed", "5", "--splits"]
     found = json.loads(wye("train", *three, "--json").out)
     accuracies = {run["seed"]: run["test"]["accuracy"] for run in found["runs"]}
@@ -293,14 +281,14 @@ def test_splits_are_runs_of_a_seed_each_with_their_mean_and_the_best_of_them(wye
     assert json.loads(wye("train", *three, "--resume", "--json").out) == found
 
 
-def test_a_row_of_one_split_has_no_splits(wye: Any) -> None:
+def test_a_row_of_one_split_has_no_splits(wye: CommandLine) -> None:
     answer = wye("train", *TINY, "--splits")
     assert answer.status == 2
     assert "evaluation.splits=5" in answer.err
     assert not Path("runs").exists()
 
 
-def test_a_corrected_figure_stands_beside_the_printed_one(wye: Any) -> None:
+def test_a_corrected_figure_stands_beside_the_printed_one(wye: CommandLine) -> None:
     entries = json.loads(wye("list", "practices", "--json").out)
     entry = next(e for e in entries if e["source"] == "S4-07")
     assert (entry["published"]["mae"], entry["corrected"]["mae"]) == (0.075097, 0.011859)

@@ -18,6 +18,8 @@ from wye.errors import UsageError
 from wye.recipe import Recipe, recipe_from_row
 from wye.runs.run import Run
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 A, B = "joint/v4-l2", "joint/v4-beta0"
 FIRST, SECOND = [0.853, 0.851, 0.857, 0.849], [0.848, 0.850, 0.846, 0.847]
 

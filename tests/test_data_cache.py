@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from data_forms import idx_gz, isolate, pretend, same, tiny
 from safetensors.torch import load_file, save_file
-from test_data_forms import idx_gz, isolate, pretend, same, tiny
 
 import wye
 from wye.data import cache
@@ -255,7 +255,7 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = {path!r}
 import pytest
-from test_data_forms import idx_gz, pretend, same, tiny
+from data_forms import idx_gz, pretend, same, tiny
 from wye.data.catalog import Way
 from wye.data.sources import load
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from data_forms import idx_gz, isolate, pretend, tiny
 from PIL import Image
-from test_data_forms import idx_gz, isolate, pretend, tiny
 from typer.testing import CliRunner, Result
 
 from wye.cli.data import app

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from data_forms import isolate, same
 from PIL import Image
-from test_data_forms import isolate, same
 
 from wye.data import load, load_folder, read_image
 from wye.data.prepare import prepare

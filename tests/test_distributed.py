@@ -30,6 +30,8 @@ from wye.runs import Run, RunFolder
 from wye.training.objective import Objective
 from wye.training.ranks import ALONE, choose_device
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 TOLERANCE = {"joint": 1e-5, "normalised": 1e-5, "noisy": 1e-4, "phases": 1e-2}
 """How far a tensor may be from the other's, in shares of its norm (and 1e-6 beyond), after a dozen
 steps in fp32. Additions in another order are all that differs, but training amplifies it, so that

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from imports import circle
 
 import wye
 
@@ -107,24 +108,6 @@ def graph(sources: dict[str, str]) -> dict[str, set[str]]:
     return {**found, "wye": set()}
 
 
-def circle(edges: dict[str, set[str]]) -> list[str]:
-    """The modules of one circle of imports; none where there is no circle."""
-    done: set[str] = set()
-
-    def search(module: str, path: list[str]) -> list[str]:
-        if module in path:
-            return path[path.index(module) :]
-        if module in done:
-            return []
-        for other in sorted(edges.get(module, ())):
-            if found := search(other, [*path, module]):
-                return found
-        done.add(module)
-        return []
-
-    return next((found for module in sorted(edges) if (found := search(module, []))), [])
-
-
 def test_no_file_is_in_a_circle_of_imports() -> None:
     """Neither between folders nor within one, imports in functions included."""
     assert circle(graph({name: file.read_text() for name, file in modules().items()})) == []
@@ -172,3 +155,10 @@ def test_help_asks_for_no_more_than_the_command_line() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "Usage: wye" in done.stdout and done.returncode == 0, done.stderr
+
+
+def test_no_test_module_imports_another() -> None:
+    """What several share lies in `conftest.py` or in a module that is named for it."""
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        words = [line.split()[:2] for line in file.read_text().splitlines()]
+        assert not [w for w in words if w[:1] in (["from"], ["import"]) and w[1][:5] == "test_"]

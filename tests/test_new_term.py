@@ -17,6 +17,8 @@ from wye.recipe.overrides import parse_overrides
 from wye.recipe.schema import LossSettings
 from wye.runs.launch import Launch, launch
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 
 class Smoothness(Term):
     """Mean absolute difference of neighbouring pixels of the reconstruction."""

@@ -7,10 +7,8 @@ import json
 import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from command_processes import command, kill
 from filelock import FileLock
 from PIL import Image
 
@@ -27,11 +26,14 @@ from wye.data import load
 from wye.data.prepare import with_channels
 from wye.errors import MachineError, TrainingError, UsageError
 from wye.files import write_atomically
+from wye.plots.style import available
 from wye.recipe import Recipe
 from wye.runs import Run, RunFolder, find_runs
 from wye.runs.folder import finite
 from wye.runs.setup import set_up
 from wye.training import precision
+
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 SMALL = {
     "data": {"name": "shapes", "channels": 1, "per_class": 20, "augment": "flip > crop(2)"},
@@ -355,7 +357,10 @@ def test_a_run_cut_short_goes_on_to_the_same_end(tmp_path: Path) -> None:
         assert same_weights(done, whole)
 
 
-def test_a_resumed_run_makes_up_for_what_a_kill_left_out(tmp_path: Path) -> None:
+def test_a_resumed_run_makes_up_for_what_a_kill_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wye.api.available", available)
     folder = tmp_path / "run"
     wye.train(small(), out=folder)
     gallery = folder / "figures" / "gallery.png"
@@ -421,37 +426,34 @@ def test_a_run_killed_five_times_ends_as_one_that_was_not(tmp_path: Path) -> Non
     settings = small(data={"per_class": 100}, train={"epochs": 8}, phases=PHASES)
     recipe.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
 
-    def start(out: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "wye", "train", str(recipe), "--resume", "--out", out]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
-        )
+    log, through, killed = (tmp_path / name for name in ("log", "through", "killed"))
 
-    through = tmp_path / "through"
-    begun = time.monotonic()
-    process = start(str(through))
-    assert process.wait() == 0, process.stderr.read() if process.stderr else ""
-    whole = time.monotonic() - begun
-    draw, killed = random.Random(0), tmp_path / "killed"
-    kills = 0
-    while kills < 5:
-        process = start(str(killed))
-        try:
-            process.wait(timeout=draw.uniform(0.35, 0.95) * whole)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-        else:
-            # It got through before the blow fell: take the end of it away and strike again.
-            assert process.returncode == 0
-            kills += 1
-            for name in ("result.json", "model.safetensors", "config.json"):
-                (killed / name).unlink()
-            shutil.rmtree(killed / "figures", ignore_errors=True)
-    process = start(str(killed))
-    assert process.wait() == 0, process.stderr.read() if process.stderr else ""
+    def start(out: Path) -> ForkServerProcess:
+        return command("train", str(recipe), "--resume", "--out", str(out), log=log)
+
+    process = start(through)
+    process.join()
+    assert process.exitcode == 0, log.read_text()
+    draw, epoch = random.Random(0), max(line["seconds"] for line in Run(through).metrics)
+    metrics = killed / "metrics.jsonl"
+    for done in (0, 1, 3, 4, 6):  # epochs; both phases are struck, and so is the start
+        process = start(killed)
+        while process.is_alive() and done:
+            if metrics.exists() and len(metrics.read_text().splitlines()) >= done:
+                break
+            time.sleep(0.01)
+        process.join(draw.uniform(0, epoch))
+        if process.exitcode is None:
+            kill(process)
+            continue
+        # It got through before the blow fell: take the end of it away and strike again.
+        assert process.exitcode == 0, log.read_text()
+        for name in ("result.json", "model.safetensors", "config.json"):
+            (killed / name).unlink()
+        shutil.rmtree(killed / "figures", ignore_errors=True)
+    process = start(killed)
+    process.join()
+    assert process.exitcode == 0, log.read_text()
     first, second = Run(through), Run(killed)
     assert same_weights(first, second)
     assert len(first.metrics) == len(second.metrics) == 8

@@ -24,6 +24,8 @@ from wye.evaluation.pca import fit_pca
 from wye.recipe.schema import DataSettings
 from wye.streams import Streams
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 PIXELS = tiny_set().train.pixels
 
 

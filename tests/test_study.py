@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import statistics
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import CommandLine
 from study_processes import (
     alive,
     assert_each_done_once,
@@ -28,7 +27,6 @@ from study_processes import (
 )
 
 import wye
-from wye.cli import main
 from wye.errors import MachineError, UsageError
 from wye.files import write_atomically
 from wye.jobs import Board, Entry, PlannedRun, Status, board, plan
@@ -362,21 +360,6 @@ def test_ctrl_c_ends_all_and_leaves_all_to_be_resumed(tmp_path: Path) -> None:
     assert (run / "last.ckpt").exists()
 
 
-def study(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
-    """Status, standard output and standard error of a study within this process."""
-    logger = logging.getLogger("wye")
-    monkeypatch.setattr(logger, "level", logger.level)
-    monkeypatch.setattr(sys, "argv", ["wye", "study", *arguments])
-    status = 0
-    try:
-        main()
-    except SystemExit as end:
-        status = int(end.code or 0)
-    return status, *capfd.readouterr()
-
-
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -386,20 +369,19 @@ def study(
     ],
 )
 def test_a_mistaken_command_is_answered(
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    command_line: CommandLine,
     in_empty_folder: Path,
     arguments: list[str],
     expected: str,
 ) -> None:
-    status, out, err = study(monkeypatch, capfd, *arguments)
+    status, out, err = command_line("study", *arguments)
     assert (status, out) == (2, "")
     assert expected in err
     assert list(in_empty_folder.iterdir()) == []
 
 
 def test_what_is_done_is_not_done_again_and_is_summed_up(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], in_empty_folder: Path
+    command_line: CommandLine, in_empty_folder: Path, without_plots: None
 ) -> None:
     word = recipe_file(in_empty_folder, "a", epochs=1)
     accuracies = []
@@ -409,15 +391,15 @@ def test_what_is_done_is_not_done_again_and_is_summed_up(
         accuracies.append(100 * done.result["test"]["accuracy"])
     before = {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*")}
     options = [word, "data.per_class=5", "--seeds", "2"]
-    status, out, _ = study(monkeypatch, capfd, *options, "--json")
+    status, out, _ = command_line("study", *options, "--json")
     document = json.loads(out)
     assert (status, document["skipped"], len(document["runs"])) == (0, 2, 2)
-    status, out, _ = study(monkeypatch, capfd, *options)
+    status, out, _ = command_line("study", *options)
     shown = f"{statistics.mean(accuracies):.2f} % ± {statistics.stdev(accuracies):.2f} %"
     assert status == 0
     assert shown in out
     assert {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*")} == before
     # The same row with other settings is another run: the folder is refused, nothing overwritten.
-    status, _, err = study(monkeypatch, capfd, word, "data.per_class=6", "--max-steps", "1")
+    status, _, err = command_line("study", word, "data.per_class=6", "--max-steps", "1")
     assert status == 1
     assert "holds another run: its data.per_class is 5, not 6" in err

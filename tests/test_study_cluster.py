@@ -57,6 +57,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.workers: list[subprocess.Popen[bytes]] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Cluster:
@@ -70,9 +71,11 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def add_worker(self, name: str) -> subprocess.Popen[bytes]:
+    def add_worker(self) -> None:
+        name = f"worker-{len(self.workers)}"
         options = ["--scheduler-file", self._about, "--nthreads", "1", "--no-nanny"]
-        return self._start(name, "dask_worker", *options, "--no-dashboard", "--name", name)
+        options += ["--no-dashboard", "--name", name]
+        self.workers.append(self._start(name, "dask_worker", *options))
 
     def _start(self, name: str, command: str, *arguments: str) -> subprocess.Popen[bytes]:
         module = f"distributed.cli.{command}"
@@ -89,52 +92,57 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two workers, of which a test may kill one if it adds another."""
+    with Cluster(tmp_path_factory.mktemp("cluster")) as started_cluster:
+        for _ in range(2):
+            started_cluster.add_worker()
+        yield started_cluster
+
+
 @pytest.mark.parametrize("shared", ["--shared", "--no-shared"])
 def test_a_cluster_loses_a_worker_or_a_study_and_does_every_run_once(
-    tmp_path: Path, shared: str
+    dask: Cluster, tmp_path: Path, shared: str
 ) -> None:
     home, place = tmp_path / "home", tmp_path / "home" / "runs"
     home.mkdir()
     word = recipe_file(home, "a")
-    with Cluster(tmp_path) as dask:
-        workers = [dask.add_worker(name) for name in ("one", "two")]
-        command = [word, "--seeds", "2", shared, "--cluster", dask.address]
-        if shared == "--no-shared":
-            with started("study", *command, folder=home) as study:
-                _, child = until(lambda: in_the_middle(place), "a run in the middle")
-                study.kill()
-                study.wait()
-                until(lambda: not alive(child), "the end of a run whose study was killed")
-        with started("study", *command, "--json", folder=home) as study:
-            run, child = until(lambda: in_the_middle(place, past=2), "a run in the middle")
-            kept = events(run)[-1]["epoch"]
-            killed = next(worker for worker in workers if worker.pid == parent_of(child))
-            killed.send_signal(signal.SIGKILL)
-            until(lambda: not alive(child), "the end of a run whose worker was killed")
-            dask.add_worker("three")
-            status, _, err = ended(study)
-            assert status == 0, err
-        resumed = [line["epoch"] for line in events(run) if line["event"] == "resumed"]
-        assert kept <= resumed[-1]
-        # Files that are sent are read while the run goes on; its journal may be some epochs behind.
-        assert_each_done_once(place, 2, lost=1 if shared == "--shared" else 5)
-        assert {path.name for path in place.iterdir()} == {"a"}
-        for folder in place.glob("a/seed-*"):
-            assert {path.name for path in (folder / "figures").iterdir()} >= {"curves.svg"}
-            assert not (folder / ".lock").exists()
+    command = [word, "--seeds", "2", shared, "--cluster", dask.address]
+    if shared == "--no-shared":
+        with started("study", *command, folder=home) as study:
+            _, child = until(lambda: in_the_middle(place), "a run in the middle")
+            study.kill()
+            study.wait()
+            until(lambda: not alive(child), "the end of a run whose study was killed")
+    with started("study", *command, "--json", folder=home) as study:
+        run, child = until(lambda: in_the_middle(place, past=2), "a run in the middle")
+        kept = events(run)[-1]["epoch"]
+        killed = next(worker for worker in dask.workers if worker.pid == parent_of(child))
+        killed.send_signal(signal.SIGKILL)
+        until(lambda: not alive(child), "the end of a run whose worker was killed")
+        dask.add_worker()
+        status, _, err = ended(study)
+        assert status == 0, err
+    resumed = [line["epoch"] for line in events(run) if line["event"] == "resumed"]
+    assert kept <= resumed[-1]
+    # Files that are sent are read while the run goes on; its journal may be some epochs behind.
+    assert_each_done_once(place, 2, lost=1 if shared == "--shared" else 5)
+    assert {path.name for path in place.iterdir()} == {"a"}
+    for folder in place.glob("a/seed-*"):
+        assert {path.name for path in (folder / "figures").iterdir()} >= {"curves.svg"}
+        assert not (folder / ".lock").exists()
 
 
 def test_the_run_that_another_needs_comes_over_the_cluster_and_so_does_a_failure(
-    tmp_path: Path,
+    dask: Cluster, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
     words = [recipe_file(home, "bad", lr=1e12), "fashion5/classifier-transfer"]
     changed = ["data=shapes", "data.per_class=8", "train.epochs=1"]
-    with Cluster(tmp_path) as dask:
-        dask.add_worker("one")
-        options = ["--no-shared", "--cluster", dask.address]
-        document, err = carried_out(*words, *changed, *options, folder=home, status=1)
+    options = ["--no-shared", "--cluster", dask.address]
+    document, err = carried_out(*words, *changed, *options, folder=home, status=1)
     assert (document["done"], document["failed"]) == (2, 1)
     assert "bad seed 0 failed: training diverged in epoch 1" in err
     assert_each_done_once(home / "runs", 2, epochs=1)

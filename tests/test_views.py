@@ -14,6 +14,8 @@ from wye.evaluation.views import Views
 from wye.recipe.resolve import resolve
 from wye.runs.setup import set_up
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 SIX = Views(mirror=True, shift=2)
 
 
@@ -40,13 +42,10 @@ def test_six_views_are_mirrored_and_moved(images: torch.Tensor) -> None:
 
 
 def test_a_run_is_measured_by_its_views(tmp_path: Path) -> None:
-    settings = {"data": "shapes", "data.per_class": 20, "train.epochs": 1}
-    run = wye.train(
-        "joint/v2",
-        out=tmp_path / "run",
-        **settings,
-        **{"evaluation.mirror_views": True, "evaluation.shifted_views": 2},
-    )
+    data = {"data": {"name": "shapes", "per_class": 20, "view": ""}, "train": {"epochs": 1}}
+    network = {"network": {"encoder": "C(4) > C(6)", "classifier": "L'(classes)"}}
+    views = {"evaluation": {"mirror_views": True, "shifted_views": 2}}
+    run = wye.train("joint/v2", out=tmp_path / "run", **data, **network, **views)
     assert run.result is not None
     model, test = wye.load(run), set_up(run.recipe).data.test
     inputs = model.inputs.apply(test.pixels[:])
