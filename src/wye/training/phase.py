@@ -16,6 +16,7 @@ from wye.training.features import FeatureNetwork
 from wye.training.freezing import freeze
 from wye.training.objective import Objective
 from wye.training.optimizers import Optimizer, build_optimizer
+from wye.training.restoring import check_optimizer
 from wye.training.schedules import Schedule
 
 
@@ -83,7 +84,14 @@ class PhaseState:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`.
+
+        Raises:
+            UnfitError: it is not a state of this phase.
+        """
+        sizes = [p.shape for group in self.optimizer.param_groups for p in group["params"]]
+        name = self.settings.train.optimizer
+        check_optimizer(self.optimizer.state_dict(), state["optimizer"], name, sizes)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.restore(state["schedule"])
 
