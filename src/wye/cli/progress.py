@@ -17,6 +17,7 @@ from wye.objective import TERMS
 from wye.recipe.schema import Recipe
 from wye.training.records import EpochRecord
 from wye.training.running_means import RunningMeans
+from wye.wording import plain
 
 REFRESH = 0.2
 WIDTH = 80
@@ -156,7 +157,7 @@ class Progress:
         self._print(" ".join(cells))
 
     def _print(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _short(name: str) -> str:
