@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from wye.data.prepare import Prepared
 from wye.errors import UsageError
 from wye.network.build import Network
@@ -12,6 +14,10 @@ from wye.recipe.schema import Recipe, ResolvedPhase
 
 WITH_MOMENTUM = ("sgd", "rmsprop", "adam", "adamw")
 """Optimisers whose momentum a schedule may cycle; of adam and adamw it is the first beta."""
+
+
+LARGE_WEIGHT = 1e4
+"""A weight of a term that is more likely to be the reason of a divergence than the rate."""
 
 
 def check_phases(recipe: Recipe, network: Network, data: Prepared, processes: int = 1) -> None:
@@ -70,3 +76,15 @@ def _check(phase: ResolvedPhase, network: Network, data: Prepared) -> None:
                 f"synthesize={phase.synthesize} makes images of {made}, and those they are to join"
                 f" are of {kept}; resize the images by data.prepare instead of data.augment"
             )
+
+
+def diverged(epoch: int, figures: dict[str, float], phase: ResolvedPhase) -> str:
+    """What went wrong in an epoch, and what may help."""
+    lost = [f"{name} is {value:g}" for name, value in figures.items() if not math.isfinite(value)]
+    name, weight = max(phase.loss.weights().items(), key=lambda pair: pair[1])
+    help_ = f"a train.lr lower than {phase.train.lr:g} may help"
+    if weight > LARGE_WEIGHT:
+        help_ = f"the weight of {name}, {weight:g}, is very large"
+    before = f"epoch {epoch - 1} was the last good one" if epoch > 1 else "no epoch was good"
+    what = ", ".join(lost) or "a weight is not finite"
+    return f"training diverged in epoch {epoch}: {what}; {before}; {help_}"

@@ -22,7 +22,7 @@ from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
 from wye.training.batch_norm import synchronise
 from wye.training.checkpoint import Checkpoint
-from wye.training.checks import check_phases
+from wye.training.checks import check_phases, diverged
 from wye.training.features import FeatureNetwork
 from wye.training.freezing import hold_statistics
 from wye.training.gradients import leave_gradients
@@ -255,7 +255,7 @@ class Trainer:
         figures = means.values()
         seconds = time.perf_counter() - start
         if not (math.isfinite(figures["loss"]) and self._weights_finite()):
-            raise TrainingError(_diverged(epoch, figures, phase))
+            raise TrainingError(diverged(epoch, figures, phase))
         validation = self._validate(self.data.validation, "validation")
         watch = self.recipe.evaluation.watch_test
         record = EpochRecord(
@@ -301,19 +301,3 @@ class Trainer:
             if self.phase_index < len(self.phases):
                 self.checkpoint.begin_phase(self.phase_index)
                 self.current = self._begin_phase(self.current)
-
-
-LARGE_WEIGHT = 1e4
-"""A weight of a term that is more likely to be the reason than the rate."""
-
-
-def _diverged(epoch: int, figures: dict[str, float], phase: ResolvedPhase) -> str:
-    """What went wrong in an epoch, and what may help."""
-    lost = [f"{name} is {value:g}" for name, value in figures.items() if not math.isfinite(value)]
-    name, weight = max(phase.loss.weights().items(), key=lambda pair: pair[1])
-    help_ = f"a train.lr lower than {phase.train.lr:g} may help"
-    if weight > LARGE_WEIGHT:
-        help_ = f"the weight of {name}, {weight:g}, is very large"
-    before = f"epoch {epoch - 1} was the last good one" if epoch > 1 else "no epoch was good"
-    what = ", ".join(lost) or "a weight is not finite"
-    return f"training diverged in epoch {epoch}: {what}; {before}; {help_}"
