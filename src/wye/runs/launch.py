@@ -20,6 +20,7 @@ from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
 from wye.runs.folder import RUNS, RunFolder, default_folder
 from wye.runs.results import evaluate
+from wye.runs.resume import restored, threads_of
 from wye.runs.run import Run
 from wye.runs.setup import set_up
 from wye.runs.together import Work, agree
@@ -122,13 +123,16 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
         root=of.root,
         changed=of.changed or {},
     )
-    with claimed(folder):
+    with claimed(folder), contextlib.ExitStack() as held:
         # Another process may have begun, or finished, while this one came to hold the folder.
         if (finished := of.finished()) is not None:
             return finished
         folder.journal.note("claimed")
         if folder.holds_run:
-            recipe = _same_recipe(recipe, Run(folder.path).recipe, folder)
+            begun = Run(folder.path)
+            recipe = _same_recipe(recipe, begun.recipe, folder)
+            begun.say_version()
+            held.enter_context(threads_of(begun))
         needed = dependencies(recipe, others)
         clock = time.perf_counter()
         setup = set_up(recipe)
@@ -280,8 +284,7 @@ def _train(
     history: list[dict[str, Any]] = []
     checkpoint = folder.read_checkpoint(device)
     if checkpoint is not None:
-        history = checkpoint.pop("history")
-        trainer.restore(checkpoint)
+        history = restored(trainer, checkpoint, folder)
         folder.journal.note("resumed", epoch=trainer.epochs_done)
         logger.info("resumed after epoch %d", trainer.epochs_done)
     folder.write_metrics(history)

@@ -24,12 +24,13 @@ from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
 from wye.training.batch_norm import synchronise
 from wye.training.checkpoint import Checkpoint
-from wye.training.checks import check_phases
+from wye.training.checks import check_phases, diverged
 from wye.training.features import FeatureNetwork
 from wye.training.objective import Terms, leave_gradients, validate
 from wye.training.phase import PhaseState
 from wye.training.ranks import ALONE, Ranks
 from wye.training.records import EpochRecord, Observer, RunningMeans
+from wye.training.restoring import check_state
 from wye.training.synthesis import latent_smote
 
 
@@ -121,7 +122,12 @@ class Trainer:
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`.
+
+        Raises:
+            UnfitError: it is not a state of this training; nothing of it is taken.
+        """
+        check_state(state, self.phases, self.network, self._given.pixels.shape[1:])
         self.phase_index = state["phase_index"]
         self.epochs_in_phase = state["epochs_in_phase"]
         self.epochs_done = state["epochs_done"]
@@ -221,10 +227,7 @@ class Trainer:
         seconds = time.perf_counter() - start
         finite = all(bool(value.isfinite().all()) for value in self.network.parameters())
         if not (finite and math.isfinite(train["loss"])):
-            raise TrainingError(
-                f"training diverged in epoch {epoch}: the loss is {train['loss']:g};"
-                f" a train.lr lower than {phase.train.lr:g} may help"
-            )
+            raise TrainingError(diverged(epoch, train, phase))
         validation = self._validate(self.data.validation, "validation")
         test = self.data.test if self.recipe.evaluation.watch_test else None
         # An epoch that is cut short is no place to go on from, so none to choose either.

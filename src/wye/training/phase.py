@@ -13,6 +13,7 @@ from wye.recipe.schema import ResolvedPhase
 from wye.training.features import FeatureNetwork
 from wye.training.objective import Objective, class_weights
 from wye.training.optimizers import Optimizer, build_optimizer
+from wye.training.restoring import check_optimizer
 from wye.training.schedules import Schedule
 
 
@@ -20,6 +21,7 @@ class PhaseState:
     """Objective, optimiser and schedule of one phase; freezes what it says.
 
     Attributes:
+        settings: the phase's.
         frozen: the layers that are held.
         steps: optimiser steps an epoch.
 
@@ -42,7 +44,8 @@ class PhaseState:
         precision: str,
         before: PhaseState | None = None,
     ) -> None:
-        phase, train = phases[index], phases[index].train
+        self.settings = phase = phases[index]
+        train = phase.train
         self.frozen = freeze(network, phase.freeze, train.freeze_norms)
         weights = None
         if network.classifier is not None:
@@ -70,7 +73,14 @@ class PhaseState:
         return {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`.
+
+        Raises:
+            UnfitError: it is not a state of this phase.
+        """
+        sizes = [p.shape for group in self.optimizer.param_groups for p in group["params"]]
+        name = self.settings.train.optimizer
+        check_optimizer(self.optimizer.state_dict(), state["optimizer"], name, sizes)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.restore(state["schedule"])
 
