@@ -21,6 +21,10 @@ Weights = Annotated[
     Literal["last", "best"] | None,
     typer.Option(help="Weights of the last epoch or of the best; not given: of the measured one."),
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where the run's own images are now, if they were moved."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +36,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: RunPath, weights: Weights = None, form: Format = "table", json: Json = False
+    run: RunPath,
+    weights: Weights = None,
+    data: Data = None,
+    form: Format = "table",
+    json: Json = False,
 ) -> None:
     """Measure a run's network again on its test images.
 
@@ -49,7 +57,7 @@ def evaluate(
     model = Model.of(opened, weights)
     alone = opened.recipe.model_copy(update={"transfer": None})
     judge = dependencies(alone, Others(_not_here, cut=True)).judge
-    setup = set_up(opened.recipe, weighted=False)
+    setup = set_up(opened.recipe, weighted=False, source=data, before=opened.inspection)
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(opened.environment.get("precision", "fp32"))
     figures = measured_part(setup, setup.network, setup.data, "test", precision, judge).figures
@@ -96,6 +104,7 @@ def reconstruct(
         "reconstructions.png"
     ),
     weights: Weights = None,
+    data: Data = None,
 ) -> None:
     """Draw images, their reconstructions and the errors.
 
@@ -112,7 +121,7 @@ def reconstruct(
     need_matplotlib()
     opened = Run(run)
     model = Model.of(opened, weights)
-    found = _of_files(model, images) if images else _of_test_images(opened, model)
+    found = _of_files(model, images) if images else _of_test_images(opened, model, data)
     names = [path.name for path in images] if images else found.names
     rows = compared(found.originals, found.reconstructions, found.inputs)
     save(gallery_figure(rows, names), out)
@@ -131,12 +140,12 @@ def _of_files(model: Model, paths: list[Path]) -> Examples:
     return Examples(seen if seen.dtype == torch.uint8 else as_pixels(seen), made)
 
 
-def _of_test_images(run: Run, model: Model) -> Examples:
+def _of_test_images(run: Run, model: Model, data: Path | None) -> Examples:
     from wye.errors import UsageError
     from wye.runs.examples import examples
     from wye.runs.setup import set_up
 
-    setup = set_up(run.recipe, weighted=False)
+    setup = set_up(run.recipe, weighted=False, source=data, before=run.inspection)
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(run.environment.get("precision", "fp32"))
     found = examples(setup.network, setup.data, setup.streams, precision, setup.corrupt)

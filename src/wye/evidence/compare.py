@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -129,7 +130,14 @@ def _notes(
 
 def _check_comparable(first: System, second: System) -> None:
     one, other = first.recipe.data, second.recipe.data
-    if (one.name, one.classes) != (other.name, other.classes):
+    for seed in (seed for seed in first.runs if seed in second.runs):
+        tests = [_own_test_images(system, seed) for system in (first, second)]
+        if None not in tests and tests[0] != tests[1]:
+            raise UsageError(
+                f"{first.name} and {second.name} were tested on other images of {one.name}"
+                f" (seed {seed}); train one of them again"
+            )
+    if (_source(one.name), one.classes) != (_source(other.name), other.classes):
         a, b = (
             f"{d.name}{f' ({len(d.classes)} classes)' if d.classes else ''}" for d in (one, other)
         )
@@ -143,6 +151,21 @@ def _check_comparable(first: System, second: System) -> None:
             f"{first.name} was run under the protocol {first.protocols[0]}, {second.name} under"
             f" {second.protocols[0]}: protocols are never mixed in one comparison"
         )
+
+
+def _source(name: str) -> str:
+    """A data set's name; own images by their absolute path."""
+    from wye.data import DATASETS
+
+    return name if name in DATASETS else os.path.realpath(name)
+
+
+def _own_test_images(system: System, seed: int) -> set[tuple[str, str]] | None:
+    """Content and class of a run's own test images; None of a data set by name."""
+    from wye.runs.run import Run
+
+    found = Run(system.runs[seed].path).inspection
+    return None if found is None else {(file.content, file.label) for file in found.of("test")}
 
 
 def _unlike(first: System, second: System, seeds: list[int]) -> Iterator[str]:

@@ -25,6 +25,8 @@ from wye.studies.load import yaml_loader
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from wye.data.inspection import Inspection
+
 logger = logging.getLogger("wye")
 
 
@@ -71,6 +73,18 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """`environment.json`."""
         return self._object("environment.json") or {}
+
+    @cached_property
+    def inspection(self) -> Inspection | None:
+        """The run's own images, `data.json`; None of a run on a data set by name.
+
+        Raises:
+            MachineError: the file is damaged.
+        """
+        from wye.data.inspection import Inspection
+
+        path = self.path / "data.json"
+        return Inspection.read(path) if path.exists() else None
 
     @cached_property
     def config(self) -> dict[str, Any]:
