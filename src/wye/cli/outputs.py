@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -212,10 +214,11 @@ def embed(
 ) -> None:
     """Write the latent codes of a data set.
 
-    The file holds the arrays `train` and `test` and their labels.
+    The file holds the arrays `train` and `test` and their labels; `validation`, where there is one.
     """
     import numpy as np
 
+    from wye.data.folder import Own
     from wye.data.prepare import prepare
     from wye.data.sources import load
     from wye.errors import UsageError
@@ -229,14 +232,28 @@ def embed(
     whole: dict[str, Any] = {"name": data, "validation": 0.0, "per_class": None, "limit": {}}
     plain: dict[str, Any] = {"balance": "none", "copies": ()}
     settings = opened.recipe.data.model_copy(update={**whole, **plain})
-    prepared = prepare(
-        load(data, image_size=settings.image_size or model.pixels[1]), settings, Streams(0)
+    before = opened.inspection
+    if before is not None and os.path.realpath(data) != before.root:
+        before = None  # other images than the run's, all of them new to it
+    loaded = load(
+        data,
+        image_size=settings.image_size or model.pixels[1],
+        own=Own(fit=settings.fit, before=before),
     )
+    if loaded.inspection is not None and loaded.classes != model.classes:
+        logging.getLogger("wye").warning(
+            "%s has the classes %s, the run %s; labels count those of %s",
+            *(data, ", ".join(loaded.classes), ", ".join(model.classes), data),
+        )
+    prepared = prepare(loaded, settings, Streams(0))
     if (found := tuple(prepared.train.pixels.shape[1:])) != model.pixels:
         made, wanted = ("x".join(map(str, shape)) for shape in (found, model.pixels))
         raise UsageError(f"images of {data} are {made}; the network of {run} takes {wanted}")
     arrays: dict[str, Any] = {}
-    for name, part in (("train", prepared.train), ("test", prepared.test)):
+    parts = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}
+    for name, part in parts.items():
+        if part is None:
+            continue
         arrays[name] = model.embed(part.pixels)
         arrays[f"{name}_labels"] = part.labels.numpy()
     out.parent.mkdir(parents=True, exist_ok=True)

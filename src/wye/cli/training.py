@@ -58,16 +58,16 @@ def train(
     """
     from wye.cli.progress import Progress
     from wye.errors import UsageError
-    from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
     from wye.runs.launch import Launch
+    from wye.runs.own import resolve_own
 
     if out is not None and (not str(out).strip(".") or (out.exists() and not out.is_dir())):
         raise UsageError(f"--out {str(out)!r}: it should be a folder of the run's own")
     settings = parse_overrides(overrides or [])
     if seed is not None:
         settings["seed"] = seed
-    recipe = resolve(row, settings, protocol)
+    recipe = resolve_own(row, settings, protocol)
     count = recipe.evaluation.splits if splits else 1
     if splits and count == 1:
         raise UsageError(

@@ -19,6 +19,7 @@ from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
 from wye.runs.folder import RUNS, RunFolder, default_folder
+from wye.runs.own import remarks
 from wye.runs.results import evaluate
 from wye.runs.run import Run
 from wye.runs.setup import set_up
@@ -178,6 +179,9 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
             "total": data_seconds + train_seconds + evaluate_seconds,
         }
         folder.write_json("result.json", result)
+        if setup.data.inspection is not None and result["status"] == "complete":
+            for remark in remarks(result):
+                logger.warning("warning: %s", remark)
         folder.journal.note("finished", status=result["status"])
     return Run(folder.path)
 
