@@ -12,7 +12,7 @@ UPDATES = 600
 BATCHES = ((20_000, 512), (8_000, 256), (3_000, 128), (600, 64))
 """From how many training images on a batch has so many."""
 LEAST_EPOCHS = 7
-LARGE = 5_000
+LARGE = 2_000
 """Training images above which they are kept small."""
 SIDES = frozenset({"left", "right", "links", "rechts", "l", "r", "clockwise", "counterclockwise"})
 
