@@ -138,14 +138,16 @@ def _contains(page: Image.Image, tile: Image.Image) -> bool:
     )
 
 
-def test_show_of_a_folder_names_its_file_after_it(tmp_path: Path) -> None:
+def test_show_of_a_folder_says_what_is_in_it_and_draws_on_request(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for number in range(5):
             image = Image.new("RGB", (8, 8), (number, 2, 3))
             image.save(tmp_path / "pets" / name / f"{number}.png")
-    assert _run("show", tmp_path / "pets").stdout.strip() == "data-pets.png"
-    assert Path("data-pets.png").is_file()
+    assert "cat                  " in _run("show", tmp_path / "pets").stdout
+    assert not list(Path().glob("*.png"))
+    assert _run("show", tmp_path / "pets", "--out", "pets.png").stdout.endswith("\npets.png\n")
+    assert Path("pets.png").is_file()
 
 
 def test_show_of_nothing_is_a_mistake_of_usage() -> None:

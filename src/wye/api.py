@@ -12,10 +12,11 @@ from wye.machine import keep_freed_memory
 from wye.plots.runs import draw_run
 from wye.plots.style import available
 from wye.recipe.overrides import nest
-from wye.recipe.resolve import resolve, with_overrides
+from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe
 from wye.runs.launch import Launch, launch
 from wye.runs.model import Model
+from wye.runs.own import resolve_own
 from wye.runs.run import Run
 from wye.runs.together import follow
 from wye.studies.load import merge
@@ -58,7 +59,7 @@ def train(
     if isinstance(recipe_or_row, Recipe):
         recipe = with_overrides(recipe_or_row.model_dump(), settings)
     else:
-        recipe = resolve(recipe_or_row, settings)
+        recipe = resolve_own(recipe_or_row, settings)
     place = Path(out) if out is not None else None
     return run(Launch(recipe=recipe, out=place, device=device, resume=resume, max_steps=max_steps))
 

@@ -160,17 +160,34 @@ def check(names: Names = None, json: Json = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A data set, or a folder of images by class.")],
+    name: Annotated[
+        str, typer.Argument(help="A data set, or own images: a folder, a table, an array file.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="The PNG file to write; by default data-NAME.png.")
+        Path | None,
+        typer.Option(
+            help="The PNG page of images to write.",
+            show_default="data-NAME.png; of own images none",
+        ),
     ] = None,
     per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 10,
     split: Annotated[Split, typer.Option(help="The part to show.")] = Split.train,
+    seed: Annotated[int, typer.Option(help="Of the parts that are drawn of own images.")] = 0,
+    json: Json = False,
 ) -> None:
-    """Draw a page of images, a row for each class.
+    """Draw a page of images, a row for each class; of own images say what was found.
 
     Prints where the page is.
     """
+    from wye.data.catalog import DATASETS
+    from wye.data.folder import is_own
+
+    if name not in DATASETS and is_own(name):
+        _say_found(name, seed, json)
+        if out is None:
+            return
+    elif json:
+        raise UsageError("--json is for own images; wye data list --json has the named data sets")
     from wye.data.sheet import sheet
     from wye.data.sources import load
     from wye.files import write_atomically
@@ -182,7 +199,23 @@ def show(
     sheet(data, split.value, min(per_class, most)).save(picture, format="PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, picture.getvalue())
-    typer.echo(path)
+    if not json:
+        typer.echo(path)
+
+
+def _say_found(name: str, seed: int, json: bool) -> None:
+    """What own images are, as `wye train` with the same seed takes them."""
+    from wye.data.folder import Own, inspect_own, seed_from
+    from wye.recipe.schema import DataSettings
+    from wye.streams import Streams
+
+    drawn = seed_from(Streams(seed).generator("split", "test"))
+    found = inspect_own(name, Own(seed=drawn, validation=DataSettings().validation))
+    if json:
+        print_json(found.document())
+        return
+    for line in found.lines():
+        typer.echo(line)
 
 
 def _text(path: Path | None) -> str | None:

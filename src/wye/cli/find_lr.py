@@ -34,8 +34,8 @@ def find(
     from wye.plots.lr import lr_figure
     from wye.plots.output import check_format, save
     from wye.plots.style import available
-    from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
+    from wye.runs.own import resolve_own
     from wye.runs.setup import set_up
     from wye.training.find_lr import find_lr
     from wye.training.precision import channels_last, choose_precision
@@ -45,7 +45,7 @@ def find(
     settings = parse_overrides(overrides or [])
     if seed is not None:
         settings["seed"] = seed
-    recipe = resolve(row, settings)
+    recipe = resolve_own(row, settings)
     where = choose_device(device)
     setup = set_up(recipe)
     network = channels_last(setup.network.to(where))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +23,10 @@ Weights = Annotated[
     Literal["last", "best"] | None,
     typer.Option(help="Weights of the last epoch or of the best; not given: of the measured one."),
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where the run's own images are now, if they were moved."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +38,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: RunPath, weights: Weights = None, form: Format = "table", json: Json = False
+    run: RunPath,
+    weights: Weights = None,
+    data: Data = None,
+    form: Format = "table",
+    json: Json = False,
 ) -> None:
     """Measure a run's network again on its test images.
 
@@ -49,7 +59,7 @@ def evaluate(
     model = Model.of(opened, weights)
     alone = opened.recipe.model_copy(update={"transfer": None})
     judge = dependencies(alone, Others(_not_here, cut=True)).judge
-    setup = set_up(opened.recipe, weighted=False)
+    setup = set_up(opened.recipe, weighted=False, source=data, before=opened.inspection)
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(opened.environment.get("precision", "fp32"))
     figures = measured_part(setup, setup.network, setup.data, "test", precision, judge).figures
@@ -96,6 +106,7 @@ def reconstruct(
         "reconstructions.png"
     ),
     weights: Weights = None,
+    data: Data = None,
 ) -> None:
     """Draw images, their reconstructions and the errors.
 
@@ -112,7 +123,7 @@ def reconstruct(
     need_matplotlib()
     opened = Run(run)
     model = Model.of(opened, weights)
-    found = _of_files(model, images) if images else _of_test_images(opened, model)
+    found = _of_files(model, images) if images else _of_test_images(opened, model, data)
     names = [path.name for path in images] if images else found.names
     rows = compared(found.originals, found.reconstructions, found.inputs)
     save(gallery_figure(rows, names), out)
@@ -131,12 +142,12 @@ def _of_files(model: Model, paths: list[Path]) -> Examples:
     return Examples(seen if seen.dtype == torch.uint8 else as_pixels(seen), made)
 
 
-def _of_test_images(run: Run, model: Model) -> Examples:
+def _of_test_images(run: Run, model: Model, data: Path | None) -> Examples:
     from wye.errors import UsageError
     from wye.runs.examples import examples
     from wye.runs.setup import set_up
 
-    setup = set_up(run.recipe, weighted=False)
+    setup = set_up(run.recipe, weighted=False, source=data, before=run.inspection)
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(run.environment.get("precision", "fp32"))
     found = examples(setup.network, setup.data, setup.streams, precision, setup.corrupt)
@@ -203,10 +214,11 @@ def embed(
 ) -> None:
     """Write the latent codes of a data set.
 
-    The file holds the arrays `train` and `test` and their labels.
+    The file holds the arrays `train` and `test` and their labels; `validation`, where there is one.
     """
     import numpy as np
 
+    from wye.data.folder import Own
     from wye.data.prepare import prepare
     from wye.data.sources import load
     from wye.errors import UsageError
@@ -220,14 +232,28 @@ def embed(
     whole: dict[str, Any] = {"name": data, "validation": 0.0, "per_class": None, "limit": {}}
     plain: dict[str, Any] = {"balance": "none", "copies": ()}
     settings = opened.recipe.data.model_copy(update={**whole, **plain})
-    prepared = prepare(
-        load(data, image_size=settings.image_size or model.pixels[1]), settings, Streams(0)
+    before = opened.inspection
+    if before is not None and os.path.realpath(data) != before.root:
+        before = None  # other images than the run's, all of them new to it
+    loaded = load(
+        data,
+        image_size=settings.image_size or model.pixels[1],
+        own=Own(fit=settings.fit, before=before),
     )
+    if loaded.inspection is not None and loaded.classes != model.classes:
+        logging.getLogger("wye").warning(
+            "%s has the classes %s, the run %s; labels count those of %s",
+            *(data, ", ".join(loaded.classes), ", ".join(model.classes), data),
+        )
+    prepared = prepare(loaded, settings, Streams(0))
     if (found := tuple(prepared.train.pixels.shape[1:])) != model.pixels:
         made, wanted = ("x".join(map(str, shape)) for shape in (found, model.pixels))
         raise UsageError(f"images of {data} are {made}; the network of {run} takes {wanted}")
     arrays: dict[str, Any] = {}
-    for name, part in (("train", prepared.train), ("test", prepared.test)):
+    parts = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}
+    for name, part in parts.items():
+        if part is None:
+            continue
         arrays[name] = model.embed(part.pixels)
         arrays[f"{name}_labels"] = part.labels.numpy()
     out.parent.mkdir(parents=True, exist_ok=True)

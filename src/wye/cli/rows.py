@@ -155,10 +155,10 @@ def show_row(
 
     from wye.data.shape import input_shape
     from wye.network import build_network, describe
-    from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
+    from wye.runs.own import resolve_own
 
-    recipe = resolve(row, parse_overrides(overrides or []), protocol)
+    recipe = resolve_own(row, parse_overrides(overrides or []), protocol)
     shape, classes = input_shape(recipe.data)
     with torch.device("meta"):
         network = build_network(recipe.network, shape, classes)

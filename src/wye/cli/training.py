@@ -26,7 +26,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    row: Annotated[str, typer.Argument(help="A row, a recipe file or a folder of images.")],
+    row: Annotated[
+        str, typer.Argument(help="A row, a recipe file, or own images: folder, table or arrays.")
+    ],
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
     out: Annotated[
@@ -39,6 +41,12 @@ def train(
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="End training after this many steps.")
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Where own images are now, to --resume a run.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse own images that cannot be read.")
+    ] = False,
     splits: Annotated[
         bool, typer.Option("--splits", help="All random splits of the row's study, a seed each.")
     ] = False,
@@ -50,16 +58,16 @@ def train(
     """
     from wye.cli.progress import Progress
     from wye.errors import UsageError
-    from wye.recipe import resolve
     from wye.recipe.overrides import parse_overrides
     from wye.runs.launch import Launch
+    from wye.runs.own import resolve_own
 
     if out is not None and (not str(out).strip(".") or (out.exists() and not out.is_dir())):
         raise UsageError(f"--out {str(out)!r}: it should be a folder of the run's own")
     settings = parse_overrides(overrides or [])
     if seed is not None:
         settings["seed"] = seed
-    recipe = resolve(row, settings, protocol)
+    recipe = resolve_own(row, settings, protocol)
     count = recipe.evaluation.splits if splits else 1
     if splits and count == 1:
         raise UsageError(
@@ -79,6 +87,8 @@ def train(
                 max_steps=max_steps,
                 observe=Progress,
                 command=command,
+                data=data,
+                strict=strict,
             )
         )
         if not json and here().is_main:

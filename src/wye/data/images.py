@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wye.data.inspection import Inspection
+from wye.data.reading import Reading
 from wye.data.storage import Pixels, taken
 
 
@@ -44,6 +46,9 @@ class DataSet:
 
     Attributes:
         unlabelled: images of no known class, for training; None where there are none.
+        validation: the validation part, where the data set has one of its own.
+        inspection: what was found in a person's own images.
+        reading: how those were brought to this form.
     """
 
     name: str
@@ -51,6 +56,9 @@ class DataSet:
     train: Images
     test: Images
     unlabelled: Images | None = None
+    validation: Images | None = None
+    inspection: Inspection | None = None
+    reading: Reading | None = None
 
     def __post_init__(self) -> None:
         if not self.train.pixels.dtype == self.test.pixels.dtype == torch.uint8:

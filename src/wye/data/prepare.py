@@ -10,7 +10,9 @@ from torch import Tensor
 
 from wye.data.balance import balanced
 from wye.data.images import DataSet, Images
+from wye.data.inspection import Inspection
 from wye.data.normalization import Normalization, normalization
+from wye.data.reading import Reading
 from wye.data.storage import Pixels, gathered, in_parts, joined, part_size
 from wye.data.subset import long_tail, most_of_each, of_classes, split, subset
 from wye.data.transforms import Transform, as_float, pipeline
@@ -52,6 +54,7 @@ class Prepared:
         pool: `(N, C, H, W)`, the pixels that images without a label are drawn from: those of the
             whole training part, before it loses labels, is balanced or copied, and of the images
             that never had one.
+        inspection, reading: what was found in a person's own images, and how they were read.
     """
 
     name: str
@@ -71,6 +74,8 @@ class Prepared:
     corrupt_in: str = "everywhere"
     weighted: bool = False
     pool: Pixels | None = None
+    inspection: Inspection | None = None
+    reading: Reading | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -144,8 +149,10 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         test = transformed(test, static, streams.generator("noise", "prepare_test"))
         _check_size("data.prepare_test", test.pixels, published_train)
     train = _subset(train, dataset.classes, settings, streams)
-    validation = None
-    if settings.validation > 0:
+    validation = dataset.validation
+    if validation is not None:
+        validation = prepared_part("validation", validation)
+    elif settings.validation > 0:
         train, validation = split(train, settings.validation, streams.generator("split"))
     pool = train.pixels if unlabelled is None else joined(train.pixels, unlabelled.pixels)
     if (labels := settings.labels_per_class) is not None:
@@ -175,6 +182,8 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         corrupt_in=settings.corrupt_in,
         weighted=settings.balance == "weighted",
         pool=pool,
+        inspection=dataset.inspection,
+        reading=dataset.reading,
     )
     if prepared.augment is not None and not prepared.augmented_target:
         seen = prepared.augment(train.pixels[:1], torch.Generator())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from wye.data import cache
 from wye.data.archives import reading
 from wye.data.catalog import DATASETS, Generated, MalformedError, Parts, Published, Source
 from wye.data.download import UnavailableError
-from wye.data.folder import load_folder
+from wye.data.folder import Own, is_own, load_own, seed_from
 from wye.data.images import DataSet
 from wye.errors import MachineError, UsageError
 from wye.registry import suggest
@@ -35,14 +35,15 @@ def load(
     *,
     image_size: int | None = None,
     generator: torch.Generator | None = None,
+    own: Own | None = None,
 ) -> DataSet:
-    """A data set by its name, fetched if it isn't here yet, or a folder of images by class.
+    """A data set by its name, fetched if it isn't here yet, or a person's own images.
 
     Args:
-        name_or_path: a name in `DATASETS`, or a folder (see `load_folder`).
-        image_size: height and width of a folder's images, 32 by default; a named data set keeps
-            its own.
-        generator: draws a folder's test part, where the folder has none of its own.
+        name_or_path: a name in `DATASETS`, or a folder, a table or an array file (see `load_own`).
+        image_size: height and width of own images, 32 by default; a named data set keeps its own.
+        generator: draws the parts of own images, where they have none.
+        own: what else is made of own images.
 
     Raises:
         UsageError: no such data set or folder, or a folder without images.
@@ -50,12 +51,12 @@ def load(
     """
     name = str(name_or_path)
     if name not in DATASETS:
-        path = Path(name).expanduser()
-        if path.is_dir():
-            return load_folder(path, image_size or 32, generator=generator)
+        if is_own(name):
+            own = replace(own or Own(), seed=seed_from(generator))
+            return load_own(name, replace(own, size=image_size or own.size))
         raise UsageError(
             f"no data set and no folder is called {name!r}; {suggest(name, DATASETS)}, "
-            "or a folder of images with one folder a class"
+            "or a folder of images with one folder a class, a table (.csv, .jsonl) or arrays (.npz)"
         )
     source = DATASETS[name]
     if isinstance(source, Published):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -45,7 +46,13 @@ def of_classes(dataset: DataSet, wanted: tuple[str, ...]) -> DataSet:
         chosen = (labels >= 0).nonzero().flatten()
         return Images(taken(images.pixels, chosen), labels[chosen])
 
-    return DataSet(dataset.name, names, kept(dataset.train), kept(dataset.test), dataset.unlabelled)
+    return replace(
+        dataset,
+        classes=names,
+        train=kept(dataset.train),
+        test=kept(dataset.test),
+        validation=None if dataset.validation is None else kept(dataset.validation),
+    )
 
 
 def most_of_each(

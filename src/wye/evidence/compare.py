@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -134,7 +135,14 @@ def _notes(
 
 def _check_comparable(first: System, second: System) -> None:
     one, other = first.recipe.data, second.recipe.data
-    if (one.name, one.classes) != (other.name, other.classes):
+    for seed in (seed for seed in first.runs if seed in second.runs):
+        tests = [_own_test_images(system.runs[seed][0]) for system in (first, second)]
+        if None not in tests and tests[0] != tests[1]:
+            raise UsageError(
+                f"{first.name} and {second.name} were tested on other images of {one.name}"
+                f" (seed {seed}); train one of them again"
+            )
+    if (_source(one.name), one.classes) != (_source(other.name), other.classes):
         a, b = (
             f"{d.name}{f' ({len(d.classes)} classes)' if d.classes else ''}" for d in (one, other)
         )
@@ -161,6 +169,19 @@ def _across(first: System, second: System, warnings: list[str]) -> dict[int, tup
         a, b = (", ".join(str(part) for part in record.origin if part) for record in pair)
         warnings.append(f"A and B were made on unlike machines or judged unlike: {a}; {b}")
     return pairs
+
+
+def _source(name: str) -> str:
+    """A data set's name; own images by their absolute path."""
+    from wye.data import DATASETS
+
+    return name if name in DATASETS else os.path.realpath(name)
+
+
+def _own_test_images(record: Record) -> set[tuple[str, str]] | None:
+    """Content and class of a run's own test images; None of a data set by name."""
+    found = record.run.inspection if record.run else None
+    return None if found is None else {(file.content, file.label) for file in found.of("test")}
 
 
 def _unlike(first: System, second: System, pairs: dict[int, tuple[Record, ...]]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from wye.recipe.resolve import resolve
 from wye.recipe.schema import Recipe
 from wye.runs.dependencies import place_of, recipes_before
 from wye.runs.folder import RUNS, default_folder
+from wye.runs.own import resolve_own
 from wye.studies.load import studies
 
 
@@ -64,7 +65,7 @@ def requested(
     for target in targets:
         known = studies().get(target)
         if known is None:
-            recipe = resolve(target, overrides, protocol)
+            recipe = resolve_own(target, overrides, protocol)
             recipes[recipe.row], words[recipe.row] = recipe, target
             continue
         for row in (f"{target}/{name}" for name in known.rows):

@@ -21,6 +21,9 @@ from wye.recipe.settings import (
     Settings,
 )
 
+OWN_FILES = (".csv", ".tsv", ".jsonl", ".ndjson", ".npz", ".npy")
+"""Suffixes of files that hold, or name, a person's own images."""
+
 LAST, BEST = "last", "best"
 EPOCHS = (LAST, BEST)
 """The epochs of a run whose weights are kept."""
@@ -37,7 +40,8 @@ class DataSettings(Settings):
     """Which images, how they are prepared, and what the decoder is asked to give back."""
 
     name: Annotated[str, Field(min_length=1)] = "cifar10"
-    """A data set by name, or the path of a folder of images by class."""
+    """A data set by name, or the path of own images: a folder by class, a table of path and label
+    (.csv, .tsv, .jsonl), arrays (.npz, .npy)."""
     per_class: Count | None = None
     """Keep this many training images of each class; all of them if not given."""
     limit: dict[str, Count] = Field(default_factory=dict)
@@ -61,7 +65,13 @@ class DataSettings(Settings):
     channels: Annotated[Literal[1, 3], BeforeValidator(_no_truth)] | None = None
     """Grey or colour whatever the data set has; its own if not given."""
     image_size: ImageSize | None = None
-    """Side that a folder's images are resized to; built-in sets keep their own."""
+    """Side that own images are resized to; built-in sets keep theirs."""
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    """How own images that are not square become so. crop: the ends of the longer side are cut off;
+    pad: a border is added, in the colour of the image's rim; stretch: proportions change."""
+    duplicates: Literal["keep", "drop"] = "keep"
+    """Own images that are there more than once. drop: one file of each picture is kept, the test
+    part's first, and none of a picture that has two classes."""
     prepare: str = ""
     """Transformations of every image, training and test, done once: `resize(72) > centre(64)`."""
     prepare_test: str = ""

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from wye.errors import UsageError
 from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
+from wye.recipe.parts import OWN_FILES
 from wye.recipe.schedules import ScheduleSettings, read_schedule
 from wye.recipe.schema import DataSettings, Recipe, TrainSettings
 from wye.recipe.settings import Count
@@ -69,8 +70,8 @@ def resolve(
 
     Args:
         target: a row such as `joint/v4-l2`; the path of a recipe file; a run folder, which stands
-            for the recipe that was run there; or a folder of images by class, which is
-            trained by the recipe `wye/quick` under the name `own/<folder>`.
+            for the recipe that was run there; or own images (a folder by class, a table, arrays),
+            which are trained by the recipe `wye/quick` under the name `own/<folder>`.
         overrides: nested settings, see `parse_overrides`.
         protocol: `paper` or `short`, of a row.
 
@@ -122,6 +123,8 @@ def _settings_of(target: str) -> dict[str, Any]:
     if path.suffix in (".yaml", ".yml"):
         return _read(path)
     # os.path answers False where pathlib raises: names that are too long, for instance.
+    if os.path.isfile(target) and path.suffix.lower() in OWN_FILES:
+        return _folder_settings(path)
     if not target.strip() or not os.path.isdir(target):
         return row_settings(target)
     if (path / "recipe.yaml").is_file():
@@ -133,7 +136,7 @@ def _folder_settings(path: Path) -> dict[str, Any]:
     """The settings by which a folder of images is trained, under a name of its own."""
     base = row_settings(FOLDER_ROW)
     identity: dict[str, Any] = {
-        "row": f"own/{safe_name(path.resolve().name)}",
+        "row": f"own/{safe_name(path.stem if path.is_file() else path.resolve().name)}",
         "study": None,
         "source": None,
         "title": f"Images of {path}",
@@ -143,7 +146,8 @@ def _folder_settings(path: Path) -> dict[str, Any]:
         "control_of": None,
         "factors": {},
     }
-    return {**base, **identity, "data": {**base["data"], "name": str(path)}}
+    # Absolute, so that one folder has one name wherever a command is given.
+    return {**base, **identity, "data": {**base["data"], "name": str(path.resolve())}}
 
 
 def safe_name(name: str) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from wye.data.inspection import Inspection
+
 RUNS = Path("runs")
 FORMAT = 2
 """Of `last.ckpt`: what a run of another format left cannot be gone on with."""
@@ -58,10 +60,11 @@ class Examples(NamedTuple):
 class RunFolder:
     """The files of one run and their names.
 
-    `recipe.yaml`, `environment.json`, `metrics.jsonl`, `result.json`, `model.safetensors` and
-    `config.json`, `predictions.safetensors` (`labels` and `predicted`, int64 `(N,)` of the test
-    images in their order), `examples.safetensors` (see `Examples`), `best.safetensors`,
-    `last.ckpt`, `journal.jsonl` (see `Journal`), `figures/`.
+    `recipe.yaml`, `environment.json`, `data.json` and `unreadable.txt` of own images (see
+    `Inspection`), `metrics.jsonl`, `result.json`, `model.safetensors` and `config.json`,
+    `predictions.safetensors` (`labels` and `predicted`, int64 `(N,)` of the test images in their
+    order), `examples.safetensors` (see `Examples`), `best.safetensors`, `last.ckpt`,
+    `journal.jsonl` (see `Journal`), `figures/`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +93,8 @@ class RunFolder:
         """
         epoch = ("best.safetensors", "last.ckpt", "metrics.jsonl")
         end = ("model.safetensors", "config.json", "predictions.safetensors")
-        names = ("recipe.yaml", "environment.json", *epoch, *end, "examples.safetensors")
+        begin = ("recipe.yaml", "environment.json", "data.json", "unreadable.txt")
+        names = (*begin, *epoch, *end, "examples.safetensors")
         return [*(self.path / name for name in (*names, "result.json")), self.journal.path]
 
     def sweep(self) -> None:
@@ -107,6 +111,13 @@ class RunFolder:
         """Write a JSON file; no NaN or infinity, which JSON doesn't have."""
         text = json.dumps(finite(content), indent=1, allow_nan=False, ensure_ascii=False)
         write_atomically(self.path / name, (text + "\n").encode())
+
+    def write_inspection(self, found: Inspection) -> None:
+        """Write `data.json`, and `unreadable.txt` where files could not be read."""
+        self.write_json("data.json", found.document())
+        if found.unreadable:
+            lines = "".join(f"{file.path}\t{file.why}\n" for file in found.unreadable)
+            write_atomically(self.path / "unreadable.txt", lines.encode(errors="replace"))
 
     def write_metrics(self, lines: list[dict[str, Any]]) -> None:
         """Write `metrics.jsonl` whole: a resumed run drops what came after its checkpoint."""

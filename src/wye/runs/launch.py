@@ -19,6 +19,7 @@ from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
 from wye.runs.folder import RUNS, RunFolder, default_folder
+from wye.runs.own import remarks
 from wye.runs.results import evaluate
 from wye.runs.resume import restored, threads_of
 from wye.runs.run import Run
@@ -61,6 +62,8 @@ class Launch:
         observe: makes what is told of epochs and steps.
         command: how a person would repeat it, for the record.
         root: the folder of runs where other runs that it depends on are looked for, and put.
+        data: where the recipe's own images are now, if not where it says.
+        strict: refuse own images that cannot be read instead of leaving them out.
         changed: nested settings that were changed in the recipe and shall be in the recipes that it
             depends on too; not given, other rows are taken as they stand in their study.
 
@@ -76,6 +79,8 @@ class Launch:
     observe: Observe | None = None
     command: str = ""
     root: Path = RUNS
+    data: Path | None = None
+    strict: bool = False
     changed: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -135,7 +140,9 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
             held.enter_context(threads_of(begun))
         needed = dependencies(recipe, others)
         clock = time.perf_counter()
-        setup = set_up(recipe)
+        before = Run(folder.path).inspection if folder.holds_run else None
+        images: dict[str, Any] = {"source": of.data, "before": before, "strict": of.strict}
+        setup = set_up(recipe, **images)
         if needed.start is not None and recipe.transfer is not None:
             take_over(setup.network, needed.start, recipe.transfer.layers)
         network = channels_last(setup.network.to(device))
@@ -148,8 +155,10 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
             folder.write_recipe(recipe)
         if not (folder.path / "environment.json").exists():
             folder.write_json("environment.json", environment(device, precision, of.command, ranks))
+        if before is None and setup.data.inspection is not None:
+            folder.write_inspection(setup.data.inspection)
         (folder.path / "result.json").unlink(missing_ok=True)
-        ranks.broadcast(Work(recipe, precision, of.max_steps))
+        ranks.broadcast(Work(recipe, precision, of.max_steps, images))
         with of.observe(recipe) if of.observe else contextlib.nullcontext() as observer:
             trainer = Trainer(
                 recipe,
@@ -174,6 +183,9 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
             "total": data_seconds + train_seconds + evaluate_seconds,
         }
         folder.write_json("result.json", result)
+        if setup.data.inspection is not None and result["status"] == "complete":
+            for remark in remarks(result):
+                logger.warning("warning: %s", remark)
         folder.journal.note("finished", status=result["status"])
     return Run(folder.path)
 

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wye.data.folder import read_image
 from wye.data.images import Images
 from wye.data.prepare import Normalization, transformed, with_channels
+from wye.data.reading import Reading, read_image
 from wye.data.storage import Pixels, StoredPixels
 from wye.data.transforms import pipeline
 from wye.errors import MachineError, UsageError, WyeError, message_of
@@ -39,6 +39,7 @@ class Model:
         classes: names of the classes.
         shape: `(C, H, W)` of one image as the encoder sees it.
         pixels: `(C, H, W)` of the images that are handed in, before the recipe's `data.view`.
+        reading: how the run's own images became those; None of a data set by name.
     """
 
     def __init__(self, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
@@ -49,6 +50,7 @@ class Model:
         self.view = pipeline(config.get("view", ""), "data.view")
         self.inputs = _normalization(config["inputs"])
         self.targets = _normalization(config["targets"])
+        self.reading = Reading(**config["reading"]) if config.get("reading") else None
         lines = {"decoder": "none", "classifier": "none", **config["network"]}
         settings = NetworkSettings(
             **lines, outputs=config.get("outputs"), norm_eps=config.get("norm_eps")
@@ -143,7 +145,7 @@ class Model:
         Raises:
             UsageError: the file is no image that can be read.
         """
-        pixels = read_image(path, self.config["image_size"])[None]
+        pixels = read_image(path, self.config["image_size"], self.reading)[None]
         images = Images(pixels, torch.zeros(1, dtype=torch.int64))
         images = with_channels(images, self.pixels[0])
         if line := self.config["prepare"]:

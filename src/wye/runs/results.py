@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from wye.data.prepare import Prepared
@@ -127,6 +128,7 @@ def _config(trainer: Trainer, setup: Setup, figures: dict[str, Any]) -> dict[str
         "data": data.name,
         "image_size": data.published_size,
         "norm_eps": setup.recipe.network.norm_eps,
+        "reading": None if data.reading is None else asdict(data.reading),
         "prepare": setup.recipe.data.prepare,
         "view": setup.recipe.data.view,
         "inputs": {

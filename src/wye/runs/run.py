@@ -27,6 +27,8 @@ from wye.wording import plain
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from wye.data.inspection import Inspection
+
 logger = logging.getLogger("wye")
 
 
@@ -86,6 +88,18 @@ class Run:
                 "%s was made by wye %s; this is %s, which may measure or train it otherwise",
                 *(self.path, made, __version__),
             )
+
+    @cached_property
+    def inspection(self) -> Inspection | None:
+        """The run's own images, `data.json`; None of a run on a data set by name.
+
+        Raises:
+            MachineError: the file is damaged.
+        """
+        from wye.data.inspection import Inspection
+
+        path = self.path / "data.json"
+        return Inspection.read(path) if path.exists() else None
 
     @cached_property
     def config(self) -> dict[str, Any]:

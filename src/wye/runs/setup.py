@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from wye.data.batches import training_batches
+from wye.data.folder import Own, is_own
+from wye.data.inspection import Inspection
 from wye.data.prepare import Prepared, prepare
 from wye.data.sources import load
 from wye.data.storage import taken
@@ -43,10 +46,20 @@ class Setup:
     """Of the test images, `evaluation.corrupt`."""
 
 
-def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
+def set_up(
+    recipe: Recipe,
+    weighted: bool = True,
+    *,
+    source: Path | None = None,
+    before: Inspection | None = None,
+    strict: bool = False,
+) -> Setup:
     """Data and untrained network of a recipe, on the CPU; nothing is written.
 
     Args:
+        source: where own images are now, if not where the recipe says.
+        before: the own images of a run, which keep their parts; see `as_in_run`.
+        strict: refuse own images that cannot be read instead of leaving them out.
         weighted: give backbones, and the network of the feature term, the weights that the recipe
             names, and the network the images' principal components; not needed where weights of a
             run follow.
@@ -56,9 +69,16 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
     """
     streams = Streams(recipe.seed, recipe.seeds)
     dataset = load(
-        recipe.data.name,
+        _source(recipe.data.name, source, before),
         image_size=recipe.data.image_size,
         generator=streams.generator("split", "test"),
+        own=Own(
+            fit=recipe.data.fit,
+            duplicates=recipe.data.duplicates,
+            validation=recipe.data.validation,
+            before=before,
+            strict=strict,
+        ),
     )
     data = prepare(dataset, recipe.data, streams)
     with streams.applied("weights"):
@@ -94,6 +114,17 @@ def set_up(recipe: Recipe, weighted: bool = True) -> Setup:
         _rehearse(setup, phase)
     freeze(network, ())
     return setup
+
+
+def _source(name: str, source: Path | None, before: Inspection | None) -> str:
+    """Where a recipe's images are: as `--data` says, as the recipe does, or where they were."""
+    if source is not None:
+        return str(source)
+    if before is None or is_own(name):
+        return name
+    if not is_own(before.root):
+        raise UsageError(f"{before.root} is no longer there; --data PATH says where its images are")
+    return before.root
 
 
 def _initialise_components(network: Network, data: Prepared) -> None:

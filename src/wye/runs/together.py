@@ -7,7 +7,9 @@ with it, and wait again. They need the data set, but no run folder.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from wye.errors import MachineError, TrainingError, UsageError
 from wye.recipe.schema import Recipe
@@ -25,6 +27,8 @@ class Work:
     recipe: Recipe
     precision: str
     max_steps: int | None
+    images: Mapping[str, Any] = field(default_factory=dict)
+    """What else `set_up` is handed."""
 
 
 def follow(ranks: Ranks) -> Run:
@@ -53,7 +57,7 @@ def agree(trainer: Trainer) -> None:
 def _train_along(work: Work, ranks: Ranks) -> None:
     device = ranks.device
     try:
-        setup = set_up(work.recipe)
+        setup = set_up(work.recipe, **work.images)
     except UsageError as error:  # what suits process 0 must be amiss on this machine
         raise MachineError(f"process {ranks.rank}: {error}") from None
     network = channels_last(setup.network.to(device))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from wye.data.prepare import Prepared
 from wye.errors import UsageError
@@ -26,9 +27,10 @@ def check_phases(recipe: Recipe, network: Network, data: Prepared, processes: in
     """Refuse phases that this network, these images or so many processes don't allow.
 
     Raises:
-        UsageError: a batch of fewer images than there are processes, a jigsaw whose tiles don't
-            fit the images, cross-entropy of a decoder that leaves [0, 1], a cycle of momentum for
-            an optimiser without, or images to be made that are not of the training images' size.
+        UsageError: a batch of one under batch normalisation, a batch of fewer images than there are
+            processes, a jigsaw whose tiles don't fit the images, cross-entropy of a decoder that
+            leaves [0, 1], a cycle of momentum for an optimiser without, or images to be made that
+            are not of the training images' size.
     """
     for phase in recipe.resolved_phases():
         try:
@@ -64,6 +66,12 @@ def _check(phase: ResolvedPhase, network: Network, data: Prepared) -> None:
         raise UsageError(
             f"train.schedule.momentum: {train.optimizer} has no momentum that could be cycled;"
             f" {', '.join(WITH_MOMENTUM)} have one"
+        )
+    norms = (module for module in network.modules() if isinstance(module, _BatchNorm))
+    if train.batch_size == 1 and not phase.freeze and any(norms):
+        raise UsageError(
+            "train.batch_size=1: batch normalisation has no variance of one image; it should be at"
+            " least 2, or the network without bn"
         )
     if phase.synthesize != "none":
         if network.decoder is None:

@@ -1,0 +1,68 @@
+"""Settings that train own images well: chosen by their number, size, colour and classes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from wye.data.inspection import Inspection
+from wye.data.layout import TRAIN
+
+UPDATES = 600
+BATCHES = ((20_000, 512), (8_000, 256), (3_000, 128), (600, 64))
+"""From how many training images on a batch has so many."""
+LEAST_EPOCHS = 7
+LARGE = 2_000
+"""Training images above which they are kept small."""
+SIDES = frozenset({"left", "right", "links", "rechts", "l", "r", "clockwise", "counterclockwise"})
+
+
+def defaults(found: Inspection, batch: int | None = None) -> tuple[dict[str, Any], str]:
+    """Nested settings for images that were looked at, and one line that says them and why.
+
+    Args:
+        batch: that a person chose.
+    """
+    count = len(found.of(TRAIN))
+    batch = batch or next((size for least, size in BATCHES if count >= least), 32)
+    steps = max(count // batch, 1)
+    epochs = max(LEAST_EPOCHS, math.ceil(UPDATES / steps))
+    size, why_size = _size(found, count)
+    mirror, why_mirror = _mirror(found)
+    crop = f"crop({max(size // 16, 1)})"
+    settings = {
+        "data": {
+            "image_size": size,
+            "augment": f"flip > {crop}" if mirror else crop,
+            "channels": 1 if found.grey else 3,
+        },
+        "train": {"batch_size": batch, "epochs": epochs},
+        "phases": [],
+        "evaluation": {"mirror_views": mirror},
+    }
+    line = (
+        f"image_size={size} ({why_size}); batch_size={batch}, epochs={epochs}: {steps * epochs:,}"
+        f" updates for {count:,} training images; {'' if mirror else 'no '}mirror images"
+        f" ({why_mirror})"
+    )
+    return settings, line
+
+
+def _size(found: Inspection, count: int) -> tuple[int, str]:
+    if found.size is not None:
+        return found.size, "that of the arrays"
+    shorter = min(found.median)
+    if shorter < 48:
+        return 32, f"the median shorter side is {shorter}"
+    if count > LARGE:
+        return 32, f"there are more than {LARGE:,} images"
+    return (64 if shorter >= 64 else 48), f"the median shorter side is {shorter}"
+
+
+def _mirror(found: Inspection) -> tuple[bool, str]:
+    words = {word for name in found.classes for word in name.casefold().replace("_", " ").split()}
+    if sides := sorted(words & SIDES):
+        return False, f"a class is called {sides[0]}"
+    if found.grey:
+        return False, "they are grey, so perhaps signs"
+    return True, "they are in colour"

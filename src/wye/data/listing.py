@@ -1,0 +1,166 @@
+"""What lies in a folder: its images with their parts and classes, and all that is left out."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from wye.data.inspection import LeftOut
+from wye.data.layout import Place, Tree, recognise
+from wye.data.reading import SUFFIXES, looks_like_an_image, open_image, suffixes
+from wye.errors import UsageError
+from wye.recipe.parts import OWN_FILES
+
+SYSTEM = (
+    *("__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "@recycle", "@tmp"),
+    *("system volume information", "lost+found", "__pycache__", "network trash folder"),
+    *("temporary items", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+)
+TABLES, ARRAYS = OWN_FILES[:4], OWN_FILES[4:]
+HIDDEN = "hidden files, and folders of the system"
+RUN = "in run folders of wye"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image that is used.
+
+    Attributes:
+        path: its name below the root, with slashes.
+        part: one of `layout.PARTS`.
+        label: its class; '' where it has none.
+        open: opens it, pixels not yet read.
+    """
+
+    path: str
+    part: str
+    label: str
+    open: Callable[[], Image.Image]
+
+
+@dataclass
+class Listing:
+    """A source of images before any of them is read.
+
+    Attributes:
+        root: the folder or file, absolute.
+        about: its layout in a few words.
+        size: the side of all images, where the source fixes one.
+    """
+
+    root: Path
+    about: str
+    entries: list[Entry]
+    left_out: list[LeftOut] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    size: int | None = None
+
+
+class _Scan:
+    """One walk through a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.real = os.path.realpath(root)
+        self.left_out: dict[str, list[str]] = defaultdict(list)
+        self.led_out: list[str] = []
+        self.tables: list[str] = []
+        self.tree = self._tree(root, (), (self.real,))
+
+    def _tree(self, folder: Path, place: Place, above: tuple[str, ...]) -> Tree:
+        """A folder and all below it; `above` are the real paths that lead to it."""
+        tree = Tree()
+        try:
+            found = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            self.left_out["folders that may not be read"].append("/".join(place))
+            return tree
+        for entry in found:
+            name = "/".join((*place, entry.name))
+            if entry.name.startswith(".") or entry.name.casefold() in SYSTEM:
+                self.left_out[HIDDEN].append(name)
+                continue
+            real = os.path.realpath(entry.path) if entry.is_symlink() else None
+            if entry.is_dir():
+                if real is not None and (real in above or self._leads_up(real)):
+                    self.left_out["links that lead back to a folder above"].append(name)
+                    continue
+                if os.path.isfile(os.path.join(entry.path, "recipe.yaml")):
+                    self.left_out[RUN].append(name)
+                    continue
+                inner = self._tree(Path(entry.path), (*place, entry.name), (*above, real or ""))
+                tree.folders[entry.name] = inner
+                self._note_link(real, name, inner.count)
+            elif not entry.is_file():
+                broken = "links that lead nowhere" if entry.is_symlink() else "no files"
+                self.left_out[broken].append(name)
+            elif self._is_image(Path(entry.path), name, top=not place):
+                tree.files.append(entry.name)
+                self._note_link(real, name, 1)
+        return tree
+
+    def _leads_up(self, real: str) -> bool:
+        return (self.real + os.sep).startswith(real.rstrip(os.sep) + os.sep)
+
+    def _note_link(self, real: str | None, name: str, count: int) -> None:
+        if real is not None and count and not (real + os.sep).startswith(self.real + os.sep):
+            self.led_out.append(name)
+
+    def _is_image(self, path: Path, name: str, top: bool) -> bool:
+        suffix = path.suffix.lower()
+        if suffix in suffixes():
+            return True
+        if top and suffix in (*TABLES, *ARRAYS):
+            self.tables.append(name)
+        if suffix in SUFFIXES:
+            self.left_out[f"{suffix} files, which Pillow cannot read here"].append(name)
+            return False
+        odd = not suffix or len(suffix) > 6 or suffix[1:].isdigit() or " " in suffix
+        if odd and looks_like_an_image(path):
+            return True
+        self.left_out[f"{suffix} files" if suffix else "files without a suffix"].append(name)
+        return False
+
+
+def list_folder(root: Path) -> Listing:
+    """The images of a folder by its layout, see `layout.recognise`.
+
+    Raises:
+        UsageError: it holds no images by class, or can be read in more than one way.
+    """
+    scan = _Scan(root)
+    left_out = [_left_out(why, names) for why, names in sorted(scan.left_out.items())]
+    try:
+        layout = recognise(scan.tree, str(root))
+    except UsageError as error:
+        hints = [f"{left.count} {left.why}" for left in left_out if left.why != HIDDEN]
+        beside = [f"did you mean {root / name}?" for name in scan.tables[:3]]
+        extra = f"; left out: {', '.join(hints)}" if hints else ""
+        if hints and not scan.tree.count:
+            extra += f"; read are {', '.join(suffixes())}"
+        raise UsageError("; ".join([f"{error}{extra}", *beside])) from None
+    left_out += [
+        _left_out(why, ["/".join(place) for place in places])
+        for why, places in layout.unused.items()
+    ]
+    notes = list(layout.notes)
+    if scan.led_out:
+        notes.append(
+            f"{len(scan.led_out)} links lead out of the folder and are followed,"
+            f" as {scan.led_out[0]}"
+        )
+    entries = [
+        Entry("/".join(place), part, label, partial(open_image, root.joinpath(*place)))
+        for place, (part, label) in layout.placed.items()
+    ]
+    return Listing(root, layout.about, entries, left_out, notes)
+
+
+def _left_out(why: str, names: list[str]) -> LeftOut:
+    return LeftOut(why=why, count=len(names), examples=tuple(names[:5]))

@@ -1,0 +1,86 @@
+"""A recipe for own images: looked at first, then trained by settings that suit them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from wye.data.defaults import defaults
+from wye.data.folder import Own, inspect_own, is_own, seed_from
+from wye.recipe.resolve import resolve, with_overrides
+from wye.recipe.schema import Recipe
+from wye.streams import Streams
+from wye.studies import row_names
+
+logger = logging.getLogger("wye")
+
+FEW_UPDATES = 100
+"""Below which hardly any network has learned."""
+
+
+def resolve_own(
+    target: str, overrides: dict[str, Any] | None = None, protocol: str = "paper"
+) -> Recipe:
+    """The recipe of a target, see `resolve`; that of own images with defaults that suit them.
+
+    The defaults are said in one line; overrides win.
+
+    Raises:
+        UsageError: nothing is called so, the settings are no recipe, or the images are none.
+    """
+    own = target not in row_names() and is_own(target)
+    # A run folder on own images stands for its own recipe, settings and all.
+    if not own or protocol != "paper" or (Path(target) / "recipe.yaml").is_file():
+        return resolve(target, overrides, protocol)
+    plain = resolve(target, {"phases": []})
+    overrides = overrides or {}
+    recipe = with_overrides(plain.model_dump(), overrides)
+    data = recipe.data
+    if data.name != plain.data.name:
+        return recipe
+    found = inspect_own(
+        data.name,
+        Own(
+            seed=seed_from(Streams(recipe.seed, recipe.seeds).generator("split", "test")),
+            validation=data.validation,
+            duplicates=data.duplicates,
+        ),
+    )
+    train = overrides.get("train")
+    asked = isinstance(train, dict) and "batch_size" in train
+    settings, line = defaults(found, recipe.train.batch_size if asked else None)
+    chosen = with_overrides(plain.model_dump(), settings)
+    logger.info("chosen for these images (KEY=VALUE changes it): %s", line)
+    return with_overrides(chosen.model_dump(), overrides) if overrides else chosen
+
+
+def remarks(result: dict[str, Any]) -> list[str]:
+    """What a person should know of a finished run on own images: signs that little was learned."""
+    found = []
+    test = result["test"]
+    if (steps := result["steps"]) < FEW_UPDATES:
+        found.append(
+            f"training made {steps} updates, and fewer than {FEW_UPDATES} hardly teach a network;"
+            " more train.epochs or a smaller train.batch_size make more"
+        )
+    confusion = test.get("confusion")
+    if confusion and len(confusion) > 1:
+        given = [sum(row[place] for row in confusion) for place in range(len(confusion))]
+        total = sum(given)
+        most = max(map(sum, confusion)) / total
+        if max(given) == total:
+            name = list(test["per_class"])[given.index(total)]
+            found.append(f"the network names one class only, {name}, whatever it is shown")
+        elif test["accuracy"] <= most:
+            found.append(
+                f"accuracy is no better than always naming the most frequent class"
+                f" ({100 * most:.1f} %)"
+            )
+        if test["cross_entropy"] > max(5.0, 3 * math.log(len(confusion))):
+            found.append(
+                f"the cross-entropy of {test['cross_entropy']:.3g} is far above that of guessing:"
+                " a lower train.lr may help"
+            )
+    return found
