@@ -175,9 +175,9 @@ def show(
     seed: Annotated[int, typer.Option(help="Of the parts that are drawn of own images.")] = 0,
     json: Json = False,
 ) -> None:
-    """Draw a page of images, a row for each class; of own images say what was found.
+    """Draw a page of images; of own images, say what was found.
 
-    Prints where the page is.
+    A row for each class. Prints where the page is; of own images it is drawn where --out says.
     """
     from wye.data.catalog import DATASETS
     from wye.data.folder import is_own

@@ -34,7 +34,6 @@ def defaults(found: Inspection, batch: int | None = None) -> tuple[dict[str, Any
         "data": {
             "image_size": size,
             "augment": f"flip > {crop}" if mirror else crop,
-            "channels": 1 if found.grey else 3,
         },
         "train": {"batch_size": batch, "epochs": epochs},
         "phases": [],
