@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 WIDTH = 60
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that a terminal obeys, that turn the direction of text, or that are none."""
 
 _KINDS = {
     "bool": "it should be true or false",
@@ -33,6 +39,14 @@ class _Short(reprlib.Repr):
 
     def repr_NoneType(self, value: None, level: int) -> str:  # noqa: N802
         return "null"
+
+
+def plain(text: str) -> str:
+    """Text in which control characters, but for ends of lines and tabs, are seen and not obeyed.
+
+    Names of files and classes are somebody else's.
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def shown(value: Any) -> str:

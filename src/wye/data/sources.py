@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from wye.data import cache
-from wye.data.archives import READ_ERRORS
+from wye.data.archives import reading
 from wye.data.catalog import DATASETS, Generated, MalformedError, Parts, Published, Source
 from wye.data.download import UnavailableError
 from wye.data.folder import load_folder
@@ -165,8 +165,8 @@ def _obtain(source: Published, scratch: Path) -> tuple[Parts, str]:
         try:
             if parts := _verified(source, path):
                 return parts, str(path.resolve())
-        except READ_ERRORS as error:
-            tried.append(f"{path}: {_line(error)}")
+        except MalformedError as error:
+            tried.append(f"{path}: {error}")
             log.info("%s: %s", source.name, tried[-1])
     searched = ", ".join(str(folder) for folder in folders)
     tried.append(f"local copies: {'no other' if tried else 'none'} in {searched}")
@@ -178,8 +178,8 @@ def _obtain(source: Published, scratch: Path) -> tuple[Parts, str]:
             if parts := _verified(source, way.obtain(folder)):
                 return parts, way.label
             raise MalformedError("delivered something else")
-        except (UnavailableError, *READ_ERRORS) as error:
-            tried.append(f"{way.label}: {_line(error)}")
+        except (UnavailableError, MalformedError) as error:
+            tried.append(f"{way.label}: {error}")
             log.info("%s: %s", source.name, tried[-1])
     raise MachineError(
         f"{source.name} could not be obtained; tried\n"
@@ -195,8 +195,8 @@ def _from_origin(source: Published, origin: Path) -> tuple[Parts, str]:
         try:
             if parts := _verified(source, path):
                 return parts, str(path.resolve())
-        except READ_ERRORS as error:
-            faults.append(f"{path}: {_line(error)}")
+        except MalformedError as error:
+            faults.append(f"{path}: {error}")
     raise UsageError(
         "; ".join(faults) or f"{origin} holds no {source.name}; known forms: {source.forms}"
     )
@@ -204,7 +204,11 @@ def _from_origin(source: Published, origin: Path) -> tuple[Parts, str]:
 
 def _verified(source: Published, path: Path) -> Parts | None:
     """The data set at `path`, its content checked; None if `path` holds no form of it."""
-    if not path.exists() or (parts := source.read(path)) is None:
+    if not path.exists():
+        return None
+    with reading():
+        parts = source.read(path)
+    if parts is None:
         return None
     if fault := source.fault(parts):
         raise MalformedError(fault)
@@ -228,8 +232,3 @@ def _candidates(source: Published, folders: list[Path]) -> Iterator[Path]:
             yield from (path for place in source.places if (path := folder / place).exists())
         elif folder.exists():
             yield folder
-
-
-def _line(error: Exception) -> str:
-    """An error's message as one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from wye.data.archives import READ_ERRORS, contents
+from wye.data.archives import contents
+from wye.data.catalog import MalformedError
 from wye.data.download import UnavailableError, https, pip
 from wye.errors import MachineError, UsageError
 from wye.files import cache_folder
@@ -132,7 +133,7 @@ def _obtained(source: Published, folder: Path) -> Path:
     if path.name != source.file:
         try:
             found = contents(path, {source.file})
-        except READ_ERRORS as error:
+        except MalformedError as error:
             raise UnavailableError(f"{path.name} cannot be read: {error}") from None
         path = folder / source.file
         path.write_bytes(found.get(source.file, b""))
