@@ -161,7 +161,9 @@ class RunFolder:
             raise MachineError(
                 f"{path} is damaged ({type(error).__name__}); remove it to begin the run again"
             ) from None
-        if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
+        if not isinstance(state, dict) or (
+            type(version := state.pop("format", None)) is not int or version != FORMAT
+        ):
             raise MachineError(
                 f"{path} is damaged, or of another version of wye, which cannot go on with it;"
                 " remove it to begin the run again"

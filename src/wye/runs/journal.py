@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wye.runs.schema import Event, checked, from_json, read_text
+
 
 @dataclass(frozen=True)
 class Journal:
@@ -41,11 +43,16 @@ class Journal:
             "host": platform.node(),
             "pid": os.getpid(),
         }
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def events(self) -> list[dict[str, Any]]:
-        """Every event, the first one first; none without a file."""
+        """Every event, the first one first; none without a file.
+
+        Raises:
+            MachineError: the file is damaged.
+        """
         if not self.path.exists():
             return []
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+        lines = read_text(self.path, lambda text: [from_json(line) for line in text.splitlines()])
+        return [checked(line, Event, self.path) for line in lines]

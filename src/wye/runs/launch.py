@@ -14,19 +14,22 @@ from typing import Any, Protocol
 import torch
 from filelock import FileLock, Timeout
 
-from wye.errors import TrainingError, UsageError
+from wye.errors import MachineError, TrainingError, UsageError
 from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
-from wye.runs.folder import RUNS, RunFolder, default_folder
+from wye.runs.folder import RUNS, RunFolder, default_folder, finite
 from wye.runs.results import evaluate
 from wye.runs.run import Run
+from wye.runs.schema import History, checked
 from wye.runs.setup import set_up
 from wye.runs.together import Work, agree
 from wye.training.loop import Trainer
 from wye.training.precision import channels_last, choose_precision
 from wye.training.ranks import ALONE, Ranks, choose_device
 from wye.training.records import EpochRecord, Observer
+from wye.training.restoring import UnfitError
+from wye.wording import plain
 
 logger = logging.getLogger("wye")
 
@@ -280,8 +283,7 @@ def _train(
     history: list[dict[str, Any]] = []
     checkpoint = folder.read_checkpoint(device)
     if checkpoint is not None:
-        history = checkpoint.pop("history")
-        trainer.restore(checkpoint)
+        history = _restored(trainer, checkpoint, folder)
         folder.journal.note("resumed", epoch=trainer.epochs_done)
         logger.info("resumed after epoch %d", trainer.epochs_done)
     folder.write_metrics(history)
@@ -297,4 +299,27 @@ def _train(
         folder.journal.note("epoch", epoch=record.epoch)
         if observer is not None:
             observer.epoch(record)
+    return history
+
+
+def _restored(
+    trainer: Trainer, checkpoint: dict[str, Any], folder: RunFolder
+) -> list[dict[str, Any]]:
+    """Let a trainer go on from a checkpoint; the epochs that are done.
+
+    Raises:
+        MachineError: it is no checkpoint of this run.
+    """
+    path = folder.path / "last.ckpt"
+    history: list[dict[str, Any]] = checkpoint.pop("history", None)
+    checked({"history": finite(history)}, History, path)
+    try:
+        trainer.restore(checkpoint)
+        if trainer.epochs_done != len(history):
+            raise UnfitError(f"epochs_done={trainer.epochs_done} of {len(history)} in its history")
+    except UnfitError as error:
+        raise MachineError(
+            f"{path} is no checkpoint of this run: {plain(str(error))};"
+            " remove it to begin the run again"
+        ) from None
     return history

@@ -16,11 +16,13 @@ from wye.data.images import Images
 from wye.data.prepare import Normalization, transformed, with_channels
 from wye.data.storage import Pixels, StoredPixels
 from wye.data.transforms import pipeline
-from wye.errors import UsageError
+from wye.errors import MachineError, UsageError, WyeError, message_of
 from wye.network.build import Network, Output, build_network
 from wye.recipe.schema import NetworkSettings
 from wye.runs.run import Run
 from wye.training.precision import as_trained, multiplying_in
+from wye.training.restoring import misfit
+from wye.wording import plain
 
 BATCH = 500
 
@@ -53,13 +55,26 @@ class Model:
         )
         with torch.device("meta"):
             network = build_network(settings, self.shape, len(self.classes))
+        if fault := misfit(network, weights):
+            raise MachineError(f"the weights do not fit the network: {fault}")
         network.load_state_dict(weights, assign=True)
         self.network: Network = network.eval().requires_grad_(False)
 
     @classmethod
     def of(cls, run: Run, weights: str | None = None) -> Model:
-        """The model of a finished run; see `Run.weights`."""
-        return cls(run.config, run.weights(weights))
+        """The model of a finished run; see `Run.weights`.
+
+        Raises:
+            MachineError: a file is damaged, or config.json and the weights don't fit each other.
+        """
+        config, state = run.config, run.weights(weights)
+        try:
+            return cls(config, state)
+        except (WyeError, RuntimeError, ValueError, OverflowError) as error:
+            raise MachineError(
+                f"{run.path / 'config.json'} is damaged, or not of these weights:"
+                f" {plain(message_of(error))[:300]}"
+            ) from None
 
     def predict_proba(self, pixels: Tensor | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities `(N, classes)`.

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from yaml import YAMLError
+from pydantic import BaseModel
 
 from wye.errors import MachineError, UsageError, WyeError
 from wye.metrics import metrics_of
-from wye.recipe.overrides import validated
+from wye.recipe.overrides import YAML_FAULTS, validated
 from wye.recipe.parts import BEST, EPOCHS, LAST
 from wye.recipe.schema import Recipe
 from wye.registry import suggest
 from wye.runs.folder import RUNS, Examples, RunFolder
+from wye.runs.schema import Config, Environment, Epoch, Result, checked, from_json, read_text
 from wye.studies.load import yaml_loader
+from wye.wording import plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,15 +48,19 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
-        content = self._read("recipe.yaml", lambda text: yaml.load(text, Loader=yaml_loader()))
+        path = self.path / "recipe.yaml"
+        content = read_text(path, lambda text: yaml.load(text, Loader=yaml_loader()))
         if not isinstance(content, dict):
-            raise MachineError(f"{self.path / 'recipe.yaml'} is damaged: it holds no recipe")
-        return validated(content)
+            raise MachineError(f"{path} is damaged: it holds no recipe")
+        try:
+            return validated(content)
+        except UsageError as error:
+            raise MachineError(f"{path} is damaged, or of another version: {error}") from None
 
     @cached_property
     def result(self) -> dict[str, Any] | None:
         """`result.json`, None while the run is unfinished."""
-        return self._object("result.json", "status", "test", "seconds")
+        return self._object("result.json", Result)
 
     @property
     def complete(self) -> bool:
@@ -70,7 +75,7 @@ class Run:
     @cached_property
     def environment(self) -> dict[str, Any]:
         """`environment.json`."""
-        return self._object("environment.json") or {}
+        return self._object("environment.json", Environment) or {}
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -79,7 +84,7 @@ class Run:
         Raises:
             UsageError: the run is unfinished.
         """
-        config = self._object("config.json", "network", "classes", "shape", "inputs", "targets")
+        config = self._object("config.json", Config)
         if config is None:
             raise UsageError(
                 f"{self.path} is not finished: it has no config.json; `wye train {self.path}"
@@ -90,12 +95,13 @@ class Run:
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`."""
-        if not (self.path / "metrics.jsonl").exists():
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
             return []
-        lines: list[dict[str, Any]] = self._read(
-            "metrics.jsonl", lambda text: [json.loads(line) for line in text.splitlines()]
+        lines: list[dict[str, Any]] = read_text(
+            path, lambda text: [from_json(line) for line in text.splitlines()]
         )
-        return lines
+        return [checked(line, Epoch, path, f"line {at}") for at, line in enumerate(lines, 1)]
 
     def weights(self, which: str | None = None) -> dict[str, Tensor]:
         """The state dict of an epoch.
@@ -123,7 +129,7 @@ class Run:
         state = self.folder.read_checkpoint(torch.device("cpu"))
         if state is None:
             raise UsageError(f"{self.path} has no last.ckpt")
-        weights: dict[str, Tensor] = state["network"]
+        weights: dict[str, Tensor] = state.get("network", {})
         return weights
 
     def predictions(self) -> tuple[Tensor, Tensor]:
@@ -135,7 +141,12 @@ class Run:
         """
         found = self._tensors("predictions.safetensors")
         labels, predicted = found.get("labels"), found.get("predicted")
-        if labels is None or predicted is None or labels.shape != predicted.shape:
+        if (
+            labels is None
+            or predicted is None
+            or labels.shape != predicted.shape
+            or labels.ndim != 1
+        ):
             raise MachineError(f"{self.path / 'predictions.safetensors'} is damaged")
         return labels, predicted
 
@@ -147,10 +158,20 @@ class Run:
         """
         if not self.folder.has_examples:
             return None
+        damaged = MachineError(f"{self.path / 'examples.safetensors'} is damaged")
         try:
-            return Examples(**self._tensors("examples.safetensors"))
+            found = Examples(**self._tensors("examples.safetensors"))
         except TypeError:
-            raise MachineError(f"{self.path / 'examples.safetensors'} is damaged") from None
+            raise damaged from None
+        images = [part for part in found[:3] if part is not None]
+        if any(str(part.dtype) != "torch.uint8" or part.ndim != 4 for part in images):
+            raise damaged
+        alike = {(len(part), *part.shape[2:]) for part in images}
+        if len(alike) > 1 or any(part.shape[1] not in (1, 3) for part in images):
+            raise damaged
+        if found.indices is not None and found.indices.shape != images[0].shape[:1]:
+            raise damaged
+        return found
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         import safetensors.torch
@@ -161,24 +182,15 @@ class Run:
             raise UsageError(f"{self.path} has no {name}")
         try:
             return safetensors.torch.load_file(path)
-        except SafetensorError as error:
-            raise MachineError(f"{path} is damaged: {error}") from None
+        except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+            raise MachineError(f"{path} is damaged: {plain(str(error))[:200]}") from None
 
-    def _object(self, name: str, *needed: str) -> dict[str, Any] | None:
-        if not (self.path / name).exists():
-            return None
-        content = self._read(name, json.loads)
-        if not isinstance(content, dict) or not set(needed) <= set(content):
-            raise MachineError(f"{self.path / name} is damaged: it lacks what it should hold")
-        return content
-
-    def _read(self, name: str, parse: Callable[[str], Any]) -> Any:
+    def _object(self, name: str, model: type[BaseModel]) -> dict[str, Any] | None:
         path = self.path / name
-        try:
-            return parse(path.read_text())
-        except (ValueError, yaml.YAMLError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:80]
-            raise MachineError(f"{path} is damaged: {reason}") from None
+        if not path.exists():
+            return None
+        content: dict[str, Any] = checked(read_text(path, from_json), model, path)
+        return content
 
 
 SEED = re.compile(r"^seed: (\d+)$", re.MULTILINE)
@@ -193,14 +205,14 @@ def complete_runs(root: Path) -> Iterator[Run]:
     known: dict[str, Recipe] = {}
     for path in sorted(root.glob("**/result.json")):
         try:
-            text = (path.parent / "recipe.yaml").read_text()
+            text = read_text(path.parent / "recipe.yaml", str)
             run = Run(path.parent)
             if run.complete and run.figures:
                 vars(run)["recipe"] = _recipe(text, known)
                 yield run
         except UsageError:
             continue
-        except (WyeError, OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError):
+        except (WyeError, OSError, *YAML_FAULTS):
             logger.warning("%s is damaged; it is left out", path.parent)
 
 

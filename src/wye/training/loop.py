@@ -30,6 +30,7 @@ from wye.training.objective import Terms, leave_gradients, validate
 from wye.training.phase import PhaseState
 from wye.training.ranks import ALONE, Ranks
 from wye.training.records import EpochRecord, Observer, RunningMeans
+from wye.training.restoring import check_state
 from wye.training.synthesis import latent_smote
 
 
@@ -121,7 +122,12 @@ class Trainer:
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`.
+
+        Raises:
+            UnfitError: it is not a state of this training; nothing of it is taken.
+        """
+        check_state(state, self.phases, self.network, self._given.pixels.shape[1:])
         self.phase_index = state["phase_index"]
         self.epochs_in_phase = state["epochs_in_phase"]
         self.epochs_done = state["epochs_done"]

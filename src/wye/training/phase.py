@@ -13,6 +13,7 @@ from wye.recipe.schema import ResolvedPhase
 from wye.training.features import FeatureNetwork
 from wye.training.objective import Objective, class_weights
 from wye.training.optimizers import Optimizer, build_optimizer
+from wye.training.restoring import check_optimizer
 from wye.training.schedules import Schedule
 
 
@@ -70,7 +71,14 @@ class PhaseState:
         return {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`.
+
+        Raises:
+            UnfitError: it is not a state of this phase.
+        """
+        sizes = [p.shape for group in self.optimizer.param_groups for p in group["params"]]
+        name = self.settings.train.optimizer
+        check_optimizer(self.optimizer.state_dict(), state["optimizer"], name, sizes)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.restore(state["schedule"])
 

@@ -1,0 +1,248 @@
+"""What the files of a run folder may hold: the folder may be somebody else's, or edited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from wye.errors import MachineError, message_of
+from wye.wording import plain, shown, wording
+
+LARGEST = 64 << 20
+"""Bytes of a text file that is read: ten thousand epochs, or a confusion matrix of 2,000 classes,
+take some megabytes."""
+
+# A mean of squares of larger ones would be infinite.
+Number = Annotated[float, Field(ge=-1e39, le=1e39, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=0, lt=2**63)]
+Side = Annotated[int, Field(ge=1, le=65_536)]
+Shape = tuple[Annotated[int, Field(ge=1, le=1024)], Side, Side]
+Numbers = dict[str, Number | None]
+
+
+class Content(BaseModel):
+    """Base of a file's content: what is known is checked, what another version adds is let be."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class OfClass(Content):
+    """What is measured of a class."""
+
+    precision: Number | None = None
+    recall: Number | None = None
+    f1: Number | None = None
+    support: Number | None = None
+
+
+class Measured(Content):
+    """What is measured of a part of the data: metrics by name, and these."""
+
+    __pydantic_extra__: dict[str, Number | None]
+    per_class: dict[str, OfClass] | None = None
+    confusion: list[list[Whole]] | None = None
+
+    @model_validator(mode="after")
+    def _square(self) -> Measured:
+        rows = self.confusion or []
+        if any(len(row) != len(rows) for row in rows):
+            raise ValueError("the confusion matrix is not square")
+        return self
+
+
+class Optimistic(Content):
+    """The epoch that was best on the test set."""
+
+    epoch: Whole
+    accuracy: Number
+
+
+class Result(Content):
+    """`result.json`."""
+
+    status: Literal["complete", "truncated"]
+    seconds: Numbers
+    test: Measured
+    validation: Measured | None = None
+    train: Numbers | None = None
+    best_validation: Numbers | None = None
+    best_on_test: Optimistic | None = None
+    parameters: dict[str, Whole] | None = None
+    row: str | None = None
+    source: str | None = None
+    data: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    selection: str | None = None
+    judge: str | None = None
+    seed: Whole | None = None
+    epochs: Whole | None = None
+    steps: Whole | None = None
+    processes: Whole | None = None
+    latent: Whole | None = None
+    inputs: Whole | None = None
+    multiply_adds: Whole | None = None
+    images_per_second: Number | None = None
+
+
+class Epoch(Content):
+    """A line of `metrics.jsonl`."""
+
+    epoch: Annotated[int, Field(ge=1, lt=2**31)]
+    phase: str
+    lr: Number | None
+    seconds: Number | None = None
+    images_per_second: Number | None = None
+    train: Numbers | None = None
+    validation: Numbers | None = None
+    test: Numbers | None = None
+    best: bool = False
+
+    @model_validator(mode="after")
+    def _best_is_validated(self) -> Epoch:
+        if self.best and self.validation is None:
+            raise ValueError("an epoch is best without validation")
+        return self
+
+
+class DoneEpoch(Epoch):
+    """An epoch in the history of a checkpoint, from which `result.json` is made."""
+
+    seconds: Number
+    images_per_second: Number
+    train: Numbers
+    best: bool
+
+
+class History(Content):
+    """The epochs that are done."""
+
+    history: list[DoneEpoch]
+
+
+class Environment(Content):
+    """`environment.json`: facts by name."""
+
+    __pydantic_extra__: dict[str, str | Number | bool | list[str] | None]
+    wye: str | None = None
+    precision: str | None = None
+    started: str | None = None
+    command: str | list[str] | None = None
+    threads: Annotated[int, Field(ge=1, le=65_536)] | None = None
+
+
+class Constants(Content):
+    """The constants of a normalisation, of each channel or of all."""
+
+    mean: Annotated[list[Number], Field(min_length=1, max_length=1024)]
+    deviation: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=1)]
+
+
+class Lines(Content):
+    """The parts of a network in the notation."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    encoder: str
+    decoder: str = "none"
+    classifier: str = "none"
+
+
+class Config(Content):
+    """`config.json`."""
+
+    format: Literal[1]
+    row: str
+    network: Lines
+    classes: Annotated[list[str], Field(min_length=1, max_length=1_000_000)]
+    shape: Shape
+    pixels: Shape | None = None
+    outputs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    image_size: Side
+    norm_eps: Annotated[Number, Field(gt=0)] | None = None
+    prepare: str
+    view: str = ""
+    inputs: Constants
+    targets: Constants
+
+    @model_validator(mode="after")
+    def _of_the_channels(self) -> Config:
+        for constants in (self.inputs, self.targets):
+            counts = {len(constants.mean), len(constants.deviation)}
+            if not counts <= {1, self.shape[0]}:
+                raise ValueError(f"the normalisation is not of {self.shape[0]} channels")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("two classes have one name")
+        return self
+
+
+class Event(Content):
+    """A line of `journal.jsonl`."""
+
+    time: str
+    event: str
+
+
+def read_text(path: Path, parse: Callable[[str], Any]) -> Any:
+    """What `parse` makes of a text file of a run folder.
+
+    Raises:
+        MachineError: it cannot be read, or is too large or no such text.
+    """
+    try:
+        with path.open("rb") as file:
+            written = file.read(LARGEST + 1)
+        if len(written) > LARGEST:
+            raise ValueError(f"it has more than {LARGEST / 1e6:.0f} MB")
+        return parse(written.decode())
+    except OSError as error:
+        raise MachineError(f"cannot read {path}: {error.strerror or error}") from None
+    except RecursionError:
+        raise MachineError(f"{path} is damaged: it is nested too deeply") from None
+    except Exception as error:  # YAML's readers raise whatever the types that it names do
+        reason = " ".join(plain(str(error)).split())[:80]
+        raise MachineError(f"{path} is damaged: {reason or type(error).__name__}") from None
+
+
+def from_json(text: str) -> Any:
+    """JSON in which every number is one.
+
+    Raises:
+        ValueError: it is no JSON, or has a number that JSON does not have.
+    """
+
+    def refused(word: str) -> Any:
+        raise ValueError(f"{word} is no number")
+
+    return json.loads(text, parse_constant=refused)
+
+
+def checked(content: Any, model: type[BaseModel], path: Path, where: str = "") -> Any:
+    """The content of a file, which fits a model.
+
+    Args:
+        path: the file.
+        where: of the content within the file, for the message.
+
+    Raises:
+        MachineError: it does not; the message names the file and the place in it.
+    """
+    try:
+        model.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in (where, *first["loc"]) if part != "")
+        about = "" if first["type"] in ("missing", "value_error") else f"={shown(first['input'])}"
+        raise MachineError(
+            plain(
+                f"{path} is damaged: {f'{place[:200]}{about}: ' if place else ''}{wording(first)}"
+            )
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise MachineError(f"{path} is damaged: {plain(message_of(error))[:80]}") from None
+    return content
