@@ -40,5 +40,7 @@ def message_of(error: BaseException) -> str:
         return f"{error.filename}: {reason}" if error.filename else reason
     if isinstance(error, MemoryError):
         return "out of memory; a smaller train.batch_size or network needs less"
+    if isinstance(error, ImportError):
+        return f"a library cannot be loaded: {str(error).partition(chr(10))[0]}"
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}"

@@ -5,9 +5,13 @@ Heavy imports happen inside the commands: `wye --help` must answer at once.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import signal
 import sys
+import threading
+import time
 from typing import Annotated
 
 import typer
@@ -30,6 +34,7 @@ from wye.cli import (
 )
 from wye.errors import ElsewhereError, UsageError, WyeError, message_of
 from wye.machine import here
+from wye.wording import plain
 
 app = typer.Typer(
     name="wye",
@@ -78,26 +83,76 @@ def options(
         )
 
 
+class _Plain(logging.Formatter):
+    """Messages in which what somebody else named cannot steer the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, control characters escaped."""
+        return plain(super().format(record))
+
+
 def main() -> None:
     """Run the command line; ends the process with its exit status.
 
-    0: done. 1: the machine refused, or training went wrong. 2: the request is mistaken.
+    0: done, or whoever read the output has left. 1: the machine refused, or training went wrong.
+    2: the request is mistaken. 130: interrupted.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    _prepare_streams()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Plain("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("wye").setLevel(logging.INFO if here().is_main else logging.ERROR)
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    out = sys.stdout
     try:
-        app(args=arguments, prog_name="wye")
+        try:
+            app(args=arguments, prog_name="wye")
+        finally:
+            if sys.stdout is out:
+                out.flush()
+            else:  # typer has put another there, because the pipe is closed (`wye list | head`)
+                raise BrokenPipeError
     except BrokenPipeError:
-        # Whoever read our output has left (`wye list | head`); that is no failure.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has left; that is no failure. What is still held goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         sys.exit(0)
-    except (WyeError, OSError, MemoryError) as error:
+    except (WyeError, OSError, MemoryError, ImportError) as error:
         if debug:
             raise
         # One process of each machine tells of a mistake that all see.
         same = isinstance(error, UsageError) and here().local_rank > 0
         if not same and not isinstance(error, ElsewhereError):
-            print(f"wye: {message_of(error)}", file=sys.stderr)
+            print(f"wye: {plain(message_of(error))}", file=sys.stderr)
         sys.exit(error.exit_status if isinstance(error, WyeError) else 1)
+
+
+def _prepare_streams() -> None:
+    """Make standard output and error take whatever is printed, and one interruption be enough."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us (`>&-`)
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as we live)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the locale cannot say
+    ours = threading.current_thread() is threading.main_thread()
+    if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _Interruption())
+
+
+class _Interruption:
+    """The first Ctrl-C ends the command in order; the next ones, while it does so, are let pass."""
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+
+    def __call__(self, number: int, frame: object) -> None:
+        if self.first is None:
+            self.first = time.monotonic()
+            raise KeyboardInterrupt
+        if time.monotonic() - self.first > PATIENCE:
+            os._exit(130)
+
+
+PATIENCE = 3.0
+"""Seconds after which another Ctrl-C ends a command that is still ending in order."""

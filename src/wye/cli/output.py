@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from wye.metrics import metric, metrics_of, ordered
+from wye.wording import plain
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
@@ -94,7 +95,7 @@ def print_table(
         form: `table` for people, on a terminal that is too narrow with folded cells; `csv`,
             `latex` or `markdown` for other programs and papers.
     """
-    cells = [list(row) for row in rows]
+    cells = [[plain(cell).replace("\n", "\\n") for cell in row] for row in rows]
     if form == "table":
         _print_for_people(columns, cells, title)
     else:
@@ -156,7 +157,7 @@ def _print_for_people(
     if sys.stdout.isatty():
         _narrow(widths, shutil.get_terminal_size().columns - len(_GAP) * len(widths))
     if title:
-        print(title)
+        print(plain(title))
     for index, cells in enumerate(lines):
         folded = [_folded(cell, width) for cell, width in zip(cells, widths, strict=True)]
         for parts in zip_longest(*folded, fillvalue=""):
@@ -208,7 +209,7 @@ def print_result(run: Run) -> None:
         ("measured", "right"),
         ("difference", "right"),
     )
-    print_table(columns, rows, title=f"{recipe.row} on {run.result['data']}, seed {recipe.seed}")
+    print_table(columns, rows, title=f"{recipe.row} on {recipe.data.name}, seed {recipe.seed}")
     for why in dict.fromkeys(filter(None, caveats.values())):
         print(f"* {why}")
     optimistic = run.result.get("best_on_test")
@@ -217,13 +218,14 @@ def print_result(run: Run) -> None:
             f"best epoch on the test set (optimistic): {100 * optimistic['accuracy']:.2f} %"
             f" in epoch {optimistic['epoch']}"
         )
-    seconds, device = run.result["seconds"], run.result["device"]
+    seconds, device = run.result["seconds"], str(run.result.get("device"))
     if (processes := run.result.get("processes", 1)) > 1:
         device = f"{processes} processes, {device.partition(':')[0]}"
+    parameters, speed = run.result.get("parameters") or {}, run.result.get("images_per_second") or 0
     print(
-        f"{run.result['parameters']['total']:,} parameters, trained in {seconds['train']:.0f} s"
-        f" at {run.result['images_per_second']:,.0f} images/s ({device},"
-        f" {run.result['precision']}), {seconds['total']:.0f} s in all"
+        f"{parameters.get('total', 0):,} parameters, trained in {seconds.get('train') or 0:.0f} s"
+        f" at {speed:,.0f} images/s ({device}, {run.result.get('precision')}),"
+        f" {seconds.get('total') or 0:.0f} s in all"
     )
     if not complete:
         print("training was cut short by --max-steps")

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bar
 from wye.objective import TERMS
 from wye.recipe.schema import Recipe
 from wye.training.records import EpochRecord, RunningMeans
+from wye.wording import plain
 
 REFRESH = 0.2
 WIDTH = 80
@@ -155,7 +156,7 @@ class Progress:
         self._print(" ".join(cells))
 
     def _print(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _short(name: str) -> str:

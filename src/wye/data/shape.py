@@ -16,8 +16,10 @@ def input_shape(settings: DataSettings) -> tuple[tuple[int, int, int], int]:
 
     Raises:
         UsageError: no such data set or folder, or `data.classes` doesn't suit it.
-        NotationError: one of the lines `data.prepare` and `data.view` cannot be read.
+        NotationError: a line of transformations cannot be read.
     """
+    for name in ("prepare_test", "augment", "corrupt"):
+        pipeline(getattr(settings, name), f"data.{name}")
     if settings.name in DATASETS:
         source = DATASETS[settings.name]
         shape, classes = source.shape, source.classes

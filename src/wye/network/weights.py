@@ -75,7 +75,9 @@ def _read(name: str, path: Path) -> State:
     ) as error:
         reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise UsageError(f"weights: {path} cannot be read as a weight file: {reason}") from None
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise UsageError(f"weights: {path} should hold a state dict: tensors by name, no more")
     return _by_position(state, path) if name == "efficientnet_lite0" else state
 

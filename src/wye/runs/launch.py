@@ -15,6 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from wye.errors import MachineError, TrainingError, UsageError
+from wye.machine import cores
 from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
@@ -32,6 +33,10 @@ from wye.training.restoring import UnfitError
 from wye.wording import plain
 
 logger = logging.getLogger("wye")
+
+
+MOST_THREADS = 8
+"""For each core, where a run is gone on with that began with more threads than there are cores."""
 
 
 class HeldError(UsageError):
@@ -125,13 +130,16 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
         root=of.root,
         changed=of.changed or {},
     )
-    with claimed(folder):
+    with claimed(folder), contextlib.ExitStack() as held:
         # Another process may have begun, or finished, while this one came to hold the folder.
         if (finished := of.finished()) is not None:
             return finished
         folder.journal.note("claimed")
         if folder.holds_run:
-            recipe = _same_recipe(recipe, Run(folder.path).recipe, folder)
+            begun = Run(folder.path)
+            recipe = _same_recipe(recipe, begun.recipe, folder)
+            begun.say_version()
+            held.enter_context(_threads_of(begun))
         needed = dependencies(recipe, others)
         clock = time.perf_counter()
         setup = set_up(recipe)
@@ -300,6 +308,29 @@ def _train(
         if observer is not None:
             observer.epoch(record)
     return history
+
+
+@contextlib.contextmanager
+def _threads_of(begun: Run) -> Iterator[None]:
+    """Compute with as many threads as a run began with: sums of other parts round otherwise."""
+    here, there = torch.get_num_threads(), begun.environment.get("threads")
+    if there is None or there == here:
+        yield
+        return
+    if there > MOST_THREADS * cores():
+        logger.warning(
+            "%s was begun with %d threads, more than this machine takes; with %d its weights will"
+            " differ in the last digits",
+            *(begun.path, there, here),
+        )
+        yield
+        return
+    logger.info("going on with %d threads, as the run began, instead of %d", there, here)
+    torch.set_num_threads(there)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(here)
 
 
 def _restored(

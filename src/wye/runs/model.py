@@ -67,6 +67,7 @@ class Model:
         Raises:
             MachineError: a file is damaged, or config.json and the weights don't fit each other.
         """
+        run.say_version()
         config, state = run.config, run.weights(weights)
         try:
             return cls(config, state)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel
 
+from wye._version import __version__
 from wye.errors import MachineError, UsageError, WyeError
 from wye.metrics import metrics_of
 from wye.recipe.overrides import YAML_FAULTS, validated
@@ -76,6 +77,15 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """`environment.json`."""
         return self._object("environment.json", Environment) or {}
+
+    def say_version(self) -> None:
+        """Say so if another version of wye made the run."""
+        made = self.environment.get("wye", __version__)
+        if made != __version__:
+            logger.warning(
+                "%s was made by wye %s; this is %s, which may measure or train it otherwise",
+                *(self.path, made, __version__),
+            )
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -227,10 +227,7 @@ class Trainer:
         seconds = time.perf_counter() - start
         finite = all(bool(value.isfinite().all()) for value in self.network.parameters())
         if not (finite and math.isfinite(train["loss"])):
-            raise TrainingError(
-                f"training diverged in epoch {epoch}: the loss is {train['loss']:g};"
-                f" a train.lr lower than {phase.train.lr:g} may help"
-            )
+            raise TrainingError(_diverged(epoch, train, phase))
         validation = self._validate(self.data.validation, "validation")
         test = self.data.test if self.recipe.evaluation.watch_test else None
         # An epoch that is cut short is no place to go on from, so none to choose either.
@@ -268,3 +265,19 @@ class Trainer:
             if self.phase_index < len(self.phases):
                 self.checkpoint.begin_phase(self.phase_index)
                 self.current = self._begin_phase(self.current)
+
+
+LARGE_WEIGHT = 1e4
+"""A weight of a term that is more likely to be the reason than the rate."""
+
+
+def _diverged(epoch: int, figures: dict[str, float], phase: ResolvedPhase) -> str:
+    """What went wrong in an epoch, and what may help."""
+    lost = [f"{name} is {value:g}" for name, value in figures.items() if not math.isfinite(value)]
+    name, weight = max(phase.loss.weights().items(), key=lambda pair: pair[1])
+    help_ = f"a train.lr lower than {phase.train.lr:g} may help"
+    if weight > LARGE_WEIGHT:
+        help_ = f"the weight of {name}, {weight:g}, is very large"
+    before = f"epoch {epoch - 1} was the last good one" if epoch > 1 else "no epoch was good"
+    what = ", ".join(lost) or "a weight is not finite"
+    return f"training diverged in epoch {epoch}: {what}; {before}; {help_}"

@@ -186,7 +186,8 @@ def _noticing_loss(what: str = LOST) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise (MachineError if here().is_main else ElsewhereError)(what) from error
+        # The first process that is left says it: the one that ended could not, if it was killed.
+        raise (MachineError if here().rank <= 1 else ElsewhereError)(what) from error
 
 
 def choose_device(name: str) -> torch.device:
