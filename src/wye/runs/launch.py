@@ -14,29 +14,22 @@ from typing import Any, Protocol
 import torch
 from filelock import FileLock, Timeout
 
-from wye.errors import MachineError, TrainingError, UsageError
-from wye.machine import cores
+from wye.errors import TrainingError, UsageError
 from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
-from wye.runs.folder import RUNS, RunFolder, default_folder, finite
+from wye.runs.folder import RUNS, RunFolder, default_folder
 from wye.runs.results import evaluate
+from wye.runs.resume import restored, threads_of
 from wye.runs.run import Run
-from wye.runs.schema import History, checked
 from wye.runs.setup import set_up
 from wye.runs.together import Work, agree
 from wye.training.loop import Trainer
 from wye.training.precision import channels_last, choose_precision
 from wye.training.ranks import ALONE, Ranks, choose_device
 from wye.training.records import EpochRecord, Observer
-from wye.training.restoring import UnfitError
-from wye.wording import plain
 
 logger = logging.getLogger("wye")
-
-
-MOST_THREADS = 8
-"""For each core, where a run is gone on with that began with more threads than there are cores."""
 
 
 class HeldError(UsageError):
@@ -139,7 +132,7 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
             begun = Run(folder.path)
             recipe = _same_recipe(recipe, begun.recipe, folder)
             begun.say_version()
-            held.enter_context(_threads_of(begun))
+            held.enter_context(threads_of(begun))
         needed = dependencies(recipe, others)
         clock = time.perf_counter()
         setup = set_up(recipe)
@@ -291,7 +284,7 @@ def _train(
     history: list[dict[str, Any]] = []
     checkpoint = folder.read_checkpoint(device)
     if checkpoint is not None:
-        history = _restored(trainer, checkpoint, folder)
+        history = restored(trainer, checkpoint, folder)
         folder.journal.note("resumed", epoch=trainer.epochs_done)
         logger.info("resumed after epoch %d", trainer.epochs_done)
     folder.write_metrics(history)
@@ -307,50 +300,4 @@ def _train(
         folder.journal.note("epoch", epoch=record.epoch)
         if observer is not None:
             observer.epoch(record)
-    return history
-
-
-@contextlib.contextmanager
-def _threads_of(begun: Run) -> Iterator[None]:
-    """Compute with as many threads as a run began with: sums of other parts round otherwise."""
-    here, there = torch.get_num_threads(), begun.environment.get("threads")
-    if there is None or there == here:
-        yield
-        return
-    if there > MOST_THREADS * cores():
-        logger.warning(
-            "%s was begun with %d threads, more than this machine takes; with %d its weights will"
-            " differ in the last digits",
-            *(begun.path, there, here),
-        )
-        yield
-        return
-    logger.info("going on with %d threads, as the run began, instead of %d", there, here)
-    torch.set_num_threads(there)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(here)
-
-
-def _restored(
-    trainer: Trainer, checkpoint: dict[str, Any], folder: RunFolder
-) -> list[dict[str, Any]]:
-    """Let a trainer go on from a checkpoint; the epochs that are done.
-
-    Raises:
-        MachineError: it is no checkpoint of this run.
-    """
-    path = folder.path / "last.ckpt"
-    history: list[dict[str, Any]] = checkpoint.pop("history", None)
-    checked({"history": finite(history)}, History, path)
-    try:
-        trainer.restore(checkpoint)
-        if trainer.epochs_done != len(history):
-            raise UnfitError(f"epochs_done={trainer.epochs_done} of {len(history)} in its history")
-    except UnfitError as error:
-        raise MachineError(
-            f"{path} is no checkpoint of this run: {plain(str(error))};"
-            " remove it to begin the run again"
-        ) from None
     return history

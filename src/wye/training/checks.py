@@ -18,6 +18,10 @@ WITH_MOMENTUM = ("sgd", "rmsprop", "adam", "adamw")
 """Optimisers whose momentum a schedule may cycle; of adam and adamw it is the first beta."""
 
 
+LARGE_WEIGHT = 1e4
+"""A weight of a term that is more likely to be the reason of a divergence than the rate."""
+
+
 def check_phases(recipe: Recipe, network: Network, data: Prepared, processes: int = 1) -> None:
     """Refuse phases that this network, these images or so many processes don't allow.
 
@@ -132,3 +136,15 @@ def check_range(network: Network, target: tuple[float, float]) -> None:
             " set data.target=unit for an output of 0 to 1, or network.range_check=false to train"
             " it all the same"
         )
+
+
+def diverged(epoch: int, figures: dict[str, float], phase: ResolvedPhase) -> str:
+    """What went wrong in an epoch, and what may help."""
+    lost = [f"{name} is {value:g}" for name, value in figures.items() if not math.isfinite(value)]
+    name, weight = max(phase.loss.weights().items(), key=lambda pair: pair[1])
+    help_ = f"a train.lr lower than {phase.train.lr:g} may help"
+    if weight > LARGE_WEIGHT:
+        help_ = f"the weight of {name}, {weight:g}, is very large"
+    before = f"epoch {epoch - 1} was the last good one" if epoch > 1 else "no epoch was good"
+    what = ", ".join(lost) or "a weight is not finite"
+    return f"training diverged in epoch {epoch}: {what}; {before}; {help_}"

@@ -24,7 +24,7 @@ from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
 from wye.training.batch_norm import synchronise
 from wye.training.checkpoint import Checkpoint
-from wye.training.checks import check_phases
+from wye.training.checks import check_phases, diverged
 from wye.training.features import FeatureNetwork
 from wye.training.objective import Terms, leave_gradients, validate
 from wye.training.phase import PhaseState
@@ -227,7 +227,7 @@ class Trainer:
         seconds = time.perf_counter() - start
         finite = all(bool(value.isfinite().all()) for value in self.network.parameters())
         if not (finite and math.isfinite(train["loss"])):
-            raise TrainingError(_diverged(epoch, train, phase))
+            raise TrainingError(diverged(epoch, train, phase))
         validation = self._validate(self.data.validation, "validation")
         test = self.data.test if self.recipe.evaluation.watch_test else None
         # An epoch that is cut short is no place to go on from, so none to choose either.
@@ -265,19 +265,3 @@ class Trainer:
             if self.phase_index < len(self.phases):
                 self.checkpoint.begin_phase(self.phase_index)
                 self.current = self._begin_phase(self.current)
-
-
-LARGE_WEIGHT = 1e4
-"""A weight of a term that is more likely to be the reason than the rate."""
-
-
-def _diverged(epoch: int, figures: dict[str, float], phase: ResolvedPhase) -> str:
-    """What went wrong in an epoch, and what may help."""
-    lost = [f"{name} is {value:g}" for name, value in figures.items() if not math.isfinite(value)]
-    name, weight = max(phase.loss.weights().items(), key=lambda pair: pair[1])
-    help_ = f"a train.lr lower than {phase.train.lr:g} may help"
-    if weight > LARGE_WEIGHT:
-        help_ = f"the weight of {name}, {weight:g}, is very large"
-    before = f"epoch {epoch - 1} was the last good one" if epoch > 1 else "no epoch was good"
-    what = ", ".join(lost) or "a weight is not finite"
-    return f"training diverged in epoch {epoch}: {what}; {before}; {help_}"
