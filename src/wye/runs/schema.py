@@ -243,6 +243,6 @@ def checked(content: Any, model: type[BaseModel], path: Path, where: str = "") -
                 f"{path} is damaged: {f'{place[:200]}{about}: ' if place else ''}{wording(first)}"
             )
         ) from None
-    except (RecursionError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise MachineError(f"{path} is damaged: {plain(message_of(error))[:80]}") from None
     return content
