@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from evidence_runs import Command
+from command_line import CommandLine
+from data_forms import idx_gz, isolate, pretend, same, tiny
 from PIL import Image
 
 import wye
@@ -170,8 +171,6 @@ def test_the_same_text_encoded_again_and_again_is_counted() -> None:
 def test_a_malformed_copy_does_not_end_the_search(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from test_data_forms import idx_gz, isolate, pretend, same, tiny
-
     isolate(monkeypatch, tmp_path)
     parts = tiny("mnist")
     pretend(monkeypatch, "mnist", parts)
@@ -290,24 +289,15 @@ def test_weights_of_another_type_are_refused(borders: Borders) -> None:
 
 
 def test_a_bad_run_is_left_out_of_the_report(
-    borders: Borders, tmp_path: Path, command: Command
+    borders: Borders, tmp_path: Path, command_line: CommandLine, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("good", "bad"):
         shutil.copytree(borders.copy(), tmp_path / "runs" / name)
     recipe = tmp_path / "runs" / "bad" / "recipe.yaml"
     recipe.write_text("row: !!bool x\n" + recipe.read_text())
-    done = command("report", tmp_path / "runs", "--out", tmp_path / "out")
-    assert done.status == 0 and f"left out of the report: {recipe} is damaged" in done.err
+    done = command_line("report", tmp_path / "runs", "--out", tmp_path / "out")
+    assert done.status == 0 and f"left out of the report: {recipe} is damaged" in caplog.text
     assert (tmp_path / "out" / "index.html").exists()
-
-
-@pytest.fixture
-def command(
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Command:
-    return Command(capsys, caplog, monkeypatch)
 
 
 def test_a_run_of_another_version_is_said(

@@ -131,6 +131,11 @@ class Environment(Content):
     wye: str | None = None
     precision: str | None = None
     started: str | None = None
+    commit: str | None = None
+    python: str | None = None
+    torch: str | None = None
+    device: str | None = None
+    device_name: str | None = None
     command: str | list[str] | None = None
     threads: Annotated[int, Field(ge=1, le=65_536)] | None = None
 

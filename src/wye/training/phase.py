@@ -44,6 +44,7 @@ class PhaseState:
         before: PhaseState | None = None,
     ) -> None:
         phase, train = phases[index], phases[index].train
+        self._kind = train.optimizer
         self.frozen = freeze(network, phase.freeze, train.freeze_norms)
         weights = None
         if network.classifier is not None:
@@ -77,8 +78,7 @@ class PhaseState:
             UnfitError: it is not a state of this phase.
         """
         sizes = [p.shape for group in self.optimizer.param_groups for p in group["params"]]
-        name = self.settings.train.optimizer
-        check_optimizer(self.optimizer.state_dict(), state["optimizer"], name, sizes)
+        check_optimizer(self.optimizer.state_dict(), state["optimizer"], self._kind, sizes)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.restore(state["schedule"])
 
