@@ -40,9 +40,11 @@ import wye.data
 from wye.data.folder import read_image
 from wye.data.sources import fetch
 from wye.errors import WyeError, message_of
+from wye.evidence.collect import by_row
 from wye.recipe.schema import Recipe
 from wye.report import write_report
 from wye.runs.folder import RunFolder
+from wye.runs.records import Record
 from wye.runs.resume import restored
 from wye.runs.run import Run
 from wye.runs.setup import Setup, set_up
@@ -327,6 +329,8 @@ def _report(borders: Borders) -> Border:
         (path / drawn[0]).write_bytes(drawn[1])
         bad = Run(path)
         _ = bad.recipe, bad.result, bad.metrics, bad.environment
+        if bad.complete:
+            by_row([Record.of(good), Record.of(bad)])
         write_report([good, bad], borders.folder / "site")
 
     return make(), use

@@ -49,9 +49,12 @@ def report(
 def _sound(run: Run) -> bool:
     """Whether all of a run's files can be read; if not, says so."""
     from wye.errors import WyeError
+    from wye.runs.records import Record
 
     try:
         run.recipe, run.result, run.metrics, run.environment  # noqa: B018
+        if run.complete:
+            Record.of(run)
     except WyeError as error:
         logging.getLogger("wye").warning("left out of the report: %s", error)
         return False

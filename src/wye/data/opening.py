@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from wye.errors import UsageError, message_of
 
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """What is recognised by content, whatever the file's name: Pillow would start another program for
 some of the other kinds."""
 

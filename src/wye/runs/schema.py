@@ -131,6 +131,11 @@ class Environment(Content):
     wye: str | None = None
     precision: str | None = None
     started: str | None = None
+    commit: str | None = None
+    python: str | None = None
+    torch: str | None = None
+    device: str | None = None
+    device_name: str | None = None
     command: str | list[str] | None = None
     threads: Annotated[int, Field(ge=1, le=65_536)] | None = None
 
@@ -243,6 +248,6 @@ def checked(content: Any, model: type[BaseModel], path: Path, where: str = "") -
                 f"{path} is damaged: {f'{place[:200]}{about}: ' if place else ''}{wording(first)}"
             )
         ) from None
-    except (RecursionError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise MachineError(f"{path} is damaged: {plain(message_of(error))[:80]}") from None
     return content
