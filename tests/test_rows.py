@@ -124,7 +124,7 @@ def test_every_other_row_is_ready_to_train(row: str, small: None) -> None:
     recipe = shortened(recipe_from_row(row))
     setup = set_up(recipe)
     trainer = Trainer(recipe, setup.network, setup.data, setup.streams, features=setup.features)
-    assert trainer.steps == 2 and len(trainer.phases) == max(1, len(recipe.phases))
+    assert trainer.current.steps == 2 and len(trainer.phases) == max(1, len(recipe.phases))
     assert {"encoder", "decoder", "classifier"} <= set(describe(setup.network).parameters())
 
 
