@@ -36,7 +36,12 @@ from wye.data.opening import MOST_PIXELS, opened
 from wye.data.pickles import load_arrays
 from wye.data.sources import fetch
 from wye.errors import MachineError, UsageError
+from wye.recipe.identity import written
+from wye.recipe.overrides import parse_overrides
 from wye.runs import Run
+from wye.runs.setup import set_up
+from wye.training.loop import Trainer
+from wye.training.restoring import UnfitError
 from wye.wording import plain
 
 
@@ -56,6 +61,34 @@ def test_what_is_sound_is_taken(borders: Borders) -> None:
         assert try_some(borders, border, 20).accepted, border
     _, resume = STRATEGIES["checkpoint"](borders)
     resume(borders.state)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adamw", "muon"])
+def test_the_state_of_each_optimizer_is_taken_and_checked(optimizer: str) -> None:
+    recipe = small_recipe(train={"optimizer": optimizer, "momentum": 0.9})
+    setup = set_up(recipe)
+
+    def trainer() -> Trainer:
+        return Trainer(recipe, setup.network, setup.data, setup.streams)
+
+    first = trainer()
+    next(first.epochs())
+    state = first.state()
+    trainer().restore(state)
+    parts = state["optimizer"].values() if optimizer == "muon" else [state["optimizer"]]
+    for part in parts:
+        kept = part["state"][0]
+        name = next(key for key in kept if key != "step")
+        for wrong in (torch.zeros(99), "x"):
+            part["state"][0] = {**kept, name: wrong}
+            with pytest.raises(UnfitError, match=r"optimizer\.state\.0"):
+                trainer().restore(state)
+        part["state"][0] = kept
+
+
+def test_settings_that_no_yaml_reads_are_written_all_the_same() -> None:
+    for value in ("\x1b[31m", "crop(2", "[", "a: b: c"):
+        assert parse_overrides([f"title={written(value)}"]) == {"title": value}
 
 
 def zeros(path: Path, megabytes: int, head: bytes = b"") -> Path:
