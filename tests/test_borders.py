@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,18 @@ import wye
 from benchmarks.borders import BORDERS, STRATEGIES, Borders, small_recipe, try_some
 from wye.data.archives import PASSED, contents
 from wye.data.catalog import MalformedError
+from wye.data.folder import read_image
 from wye.data.idx import parse_idx
-from wye.data.opening import MOST_PIXELS, opened
+from wye.data.opening import MOST_PIXELS, open_bounded, shrunk
 from wye.data.pickles import load_arrays
 from wye.data.sources import fetch
 from wye.errors import MachineError, UsageError
+from wye.recipe.identity import written
+from wye.recipe.overrides import parse_overrides
 from wye.runs import Run
+from wye.runs.setup import set_up
+from wye.training.loop import Trainer
+from wye.training.restoring import UnfitError
 from wye.wording import plain
 
 
@@ -56,6 +63,34 @@ def test_what_is_sound_is_taken(borders: Borders) -> None:
         assert try_some(borders, border, 20).accepted, border
     _, resume = STRATEGIES["checkpoint"](borders)
     resume(borders.state)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adamw", "muon"])
+def test_the_state_of_each_optimizer_is_taken_and_checked(optimizer: str) -> None:
+    recipe = small_recipe(train={"optimizer": optimizer, "momentum": 0.9})
+    setup = set_up(recipe)
+
+    def trainer() -> Trainer:
+        return Trainer(recipe, setup.network, setup.data, setup.streams)
+
+    first = trainer()
+    next(first.epochs())
+    state = first.state()
+    trainer().restore(state)
+    parts = state["optimizer"].values() if optimizer == "muon" else [state["optimizer"]]
+    for part in parts:
+        kept = part["state"][0]
+        name = next(key for key in kept if key != "step")
+        for wrong in (torch.zeros(99), "x"):
+            part["state"][0] = {**kept, name: wrong}
+            with pytest.raises(UnfitError, match=r"optimizer\.state\.0"):
+                trainer().restore(state)
+        part["state"][0] = kept
+
+
+def test_settings_that_no_yaml_reads_are_written_all_the_same() -> None:
+    for value in ("\x1b[31m", "crop(2", "[", "a: b: c"):
+        assert parse_overrides([f"title={written(value)}"]) == {"title": value}
 
 
 def zeros(path: Path, megabytes: int, head: bytes = b"") -> Path:
@@ -216,33 +251,50 @@ def png_of(width: int, height: int) -> io.BytesIO:
     return io.BytesIO(bytes(data))
 
 
-def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
-    refused = pytest.raises(UsageError, match="no more than 80 million are decoded")
-    with refused, opened(png_of(9_000, MOST_PIXELS // 9_000 + 1), 32):
-        pass
-    refused = pytest.raises(UsageError, match="more than 80 million pixels")
-    with refused, opened(png_of(60_000, 60_000), 32):
-        pass
+@pytest.mark.parametrize(("width", "height"), [(9_000, MOST_PIXELS // 9_000 + 1), (60_000, 60_000)])
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
+    width: int, height: int, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(png_of(width, height).getvalue())
+    with pytest.raises(UsageError, match=r"more pixels than are decoded \(80 million\)"):
+        read_image(tmp_path / "a.png")
 
 
-def test_a_large_image_is_shrunk_while_it_is_decoded(tmp_path: Path) -> None:
+def test_a_large_image_is_shrunk_as_it_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     grey = Image.linear_gradient("L").resize((4_000, 3_000))
     grey.convert("P").save(path)
-    with opened(path, 32) as image:
-        assert min(image.size) in range(128, 256) and image.mode == "RGB"
-        small = np.asarray(image.convert("L").resize((8, 6), Image.Resampling.BOX), float)
     wanted = np.asarray(grey.resize((8, 6), Image.Resampling.BOX), float)
-    assert np.abs(small - wanted).max() <= 2
-    with opened(path, 1000) as image:
-        assert image.size == (4_000, 3_000)
+    with open_bounded(path, ("PNG",)) as image, shrunk(image, 128) as small:
+        assert min(small.size) in range(128, 256) and small.mode == "RGB"
+        found = np.asarray(small.convert("L").resize((8, 6), Image.Resampling.BOX), float)
+    assert np.abs(found - wanted).max() <= 2
+    with open_bounded(path, ("PNG",)) as image, shrunk(image, 2_000) as same_size:
+        assert same_size.size == (4_000, 3_000)
+
+
+def test_large_images_are_decoded_one_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("1", (4_000, 3_000)).save(path)
+    with open_bounded(path, ("PNG",)) as image, open_bounded(path, ("PNG",)) as other:
+        inside = threading.Event()
+
+        def decode() -> None:
+            with shrunk(other, 128):
+                inside.set()
+
+        thread = threading.Thread(target=decode)
+        with shrunk(image, 128):
+            thread.start()
+            assert not inside.wait(0.2)
+        thread.join()
+    assert inside.is_set()
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"%!PS-Adobe-3.0 EPSF-3.0\n(x) run\n"])
 def test_what_is_no_image_has_no_address_in_its_message(content: bytes) -> None:
-    refused = pytest.raises(UsageError, match="cannot be read as an image")
-    with refused as caught, opened(io.BytesIO(content)) as image:
-        image.load()
+    with pytest.raises(OSError, match=r"no image|truncated|damaged") as caught:
+        open_bounded(io.BytesIO(content), ("GIF", "PNG")).load()
     assert " at 0x" not in str(caught.value)
 
 

@@ -15,7 +15,7 @@ from wye.data.archives import contents
 from wye.data.catalog import DATASETS, MalformedError, Parts, Published, Way
 from wye.data.download import https, npm
 from wye.data.images import Images
-from wye.data.opening import opened
+from wye.data.opening import open_bounded
 from wye.data.pickles import load_arrays
 
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
@@ -46,7 +46,7 @@ def _binary(data: bytes) -> Batch:
 
 def _sprite(data: bytes) -> Batch:
     """A PNG of 1024 pixels a row, each row an image; the labels lie in a file of their own."""
-    with opened(io.BytesIO(data), formats=("PNG",)) as image:
+    with open_bounded(io.BytesIO(data), ("PNG",)) as image:
         rows = np.asarray(image.convert("RGB"))
     return rows.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2), None
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from wye.data.inspection import File, Inspection, Unreadable, Values
 from wye.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from wye.data.listing import Entry, Listing
+from wye.data.opening import shrunk
 from wye.data.reading import (
     CONSTANT,
     READ_ERRORS,
@@ -134,12 +135,12 @@ def _facts_of(entry: Entry) -> _Facts | str:
         with entry.open() as image:
             size, mode = image.size, image.mode
             tile = str(getattr(image, "tile", ""))
-            if size[0] * size[1] > REDUCED:
-                image.draft(None, (1024, 1024))
-            upright = ImageOps.exif_transpose(image)
-            if (size[0] > size[1]) != (upright.width > upright.height):
-                size = size[::-1]
-            return _looked_at(upright, size, mode, tile)
+            side = 1024 if size[0] * size[1] > REDUCED else max(size)
+            with shrunk(image, side) as decoded:
+                upright = ImageOps.exif_transpose(decoded)
+                if (size[0] > size[1]) != (upright.width > upright.height):
+                    size = size[::-1]
+                return _looked_at(upright, size, mode, tile)
     except READ_ERRORS as error:
         return why(error)
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from wye.data.opening import MOST_PIXELS, open_bounded, shrunk
 from wye.errors import UsageError
+from wye.wording import plain
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp"),
@@ -82,7 +84,7 @@ def open_image(path: str | Path) -> Image.Image:
     Raises:
         OSError, ValueError, ...: one of `READ_ERRORS`.
     """
-    return Image.open(path, formats=formats())
+    return open_bounded(Path(path), formats())
 
 
 def looks_like_an_image(path: Path) -> bool:
@@ -100,9 +102,12 @@ def why(error: Exception) -> str:
     """A fault of reading in a few words."""
     if isinstance(error, UnidentifiedImageError):
         return "it is no image that Pillow knows"
-    if isinstance(error, Image.DecompressionBombError):
-        return "it has more pixels than are read at once (178 million); make a smaller copy of it"
-    return " ".join(str(error).split())[:100] or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):  # Pillow's own or that of `open_bounded`
+        most = MOST_PIXELS // 10**6
+        return f"it has more pixels than are decoded ({most} million); make a smaller copy of it"
+    if isinstance(error, MemoryError):
+        return "there is no memory for its pixels"
+    return " ".join(plain(str(error)).split())[:100] or type(error).__name__
 
 
 def high_valued(image: Image.Image) -> bool:
@@ -206,10 +211,9 @@ def as_pixels(image: Image.Image, reading: Reading) -> Tensor:
     Raises:
         OSError, ValueError, ...: one of `READ_ERRORS`.
     """
-    # JPEG files can be decoded at a fraction of their size: much faster for photographs.
-    image.draft(None, (4 * reading.size, 4 * reading.size))
-    upright = ImageOps.exif_transpose(image)
-    small = fitted(to_rgb(upright, reading), reading)
+    with shrunk(image, 4 * reading.size) as decoded:
+        upright = ImageOps.exif_transpose(decoded)
+        small = fitted(to_rgb(upright, reading), reading)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
 

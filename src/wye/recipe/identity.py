@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from wye.recipe.overrides import YAML_FAULTS
 from wye.recipe.resolve import protocols, recipe_from_row
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.studies import row_names
@@ -104,8 +105,12 @@ def written(value: Any) -> str:
     """A value as it is written in an override."""
     if value is None:
         return "none"
-    if isinstance(value, str) and value and yaml.safe_load(value) == value:
-        return value
+    if isinstance(value, str) and value:
+        try:
+            if yaml.safe_load(value) == value:
+                return value
+        except YAML_FAULTS:
+            return value  # which an override takes for text as well
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
 

@@ -51,6 +51,9 @@ class Model:
         self.inputs = _normalization(config["inputs"])
         self.targets = _normalization(config["targets"])
         self.reading = Reading(**config["reading"]) if config.get("reading") else None
+        seen = tuple(self.view(torch.zeros((1, *self.pixels)), torch.Generator()).shape[1:])
+        if seen != self.shape:
+            raise MachineError(f"images of {self.pixels} become {seen}, not {self.shape}")
         lines = {"decoder": "none", "classifier": "none", **config["network"]}
         settings = NetworkSettings(
             **lines, outputs=config.get("outputs"), norm_eps=config.get("norm_eps")

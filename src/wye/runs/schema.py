@@ -157,6 +157,24 @@ class Lines(Content):
     classifier: str = "none"
 
 
+class OwnReading(Content):
+    """How a user's own images were read, see `wye.data.reading.Reading`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    size: Side = 32
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    low: Number | None = None
+    high: Number | None = None
+    ground: Literal["white", "black"] = "white"
+
+    @model_validator(mode="after")
+    def _rising(self) -> OwnReading:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("low is not below high")
+        return self
+
+
 class Config(Content):
     """`config.json`."""
 
@@ -165,13 +183,14 @@ class Config(Content):
     network: Lines
     classes: Annotated[list[str], Field(min_length=1, max_length=1_000_000)]
     shape: Shape
-    pixels: Shape | None = None
+    pixels: Shape = (1, 1, 1)
     outputs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     image_size: Side
     norm_eps: Annotated[Number, Field(gt=0)] | None = None
     prepare: str
     view: str = ""
+    reading: OwnReading | None = None
     inputs: Constants
     targets: Constants
 

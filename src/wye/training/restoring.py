@@ -109,7 +109,8 @@ def check_optimizer(wanted: Any, found: Any, name: str, sizes: list[torch.Size])
             raise UnfitError("optimizer: its parts are others")
         for part, own in wanted.items():
             count = sum(len(group["params"]) for group in own["param_groups"])
-            check_optimizer(own, found[part], "", sizes[:count])
+            kind = "adamw" if "betas" in own["param_groups"][0] else ""
+            check_optimizer(own, found[part], kind, sizes[:count])
             sizes = sizes[count:]
         return
     if not isinstance(found, dict) or found.keys() != wanted.keys():
@@ -121,7 +122,10 @@ def check_optimizer(wanted: Any, found: Any, name: str, sizes: list[torch.Size])
     for at, kept in found["state"].items():
         if type(at) is not int or not 0 <= at < len(sizes) or not isinstance(kept, dict):
             raise UnfitError("optimizer.state: there are no such parameters")
-        if missing := [key for key in KEPT.get(name, ()) if key not in kept]:
+        needed = KEPT.get(name, ())
+        if name == "rmsprop" and wanted["param_groups"][0]["momentum"]:
+            needed = (*needed, "momentum_buffer")
+        if missing := [key for key in needed if kept.get(key) is None]:
             raise UnfitError(f"optimizer.state.{at}: {missing[0]} is missing")
         for key, value in kept.items():
             if not isinstance(key, str) or not _is_kept(
