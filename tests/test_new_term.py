@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from wye.cli.progress import columns
 from wye.errors import UsageError
 from wye.objective import TERMS, Step, Term, register
+from wye.progress import columns
 from wye.recipe import resolve
 from wye.recipe.overrides import parse_overrides
 from wye.recipe.schema import LossSettings

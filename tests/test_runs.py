@@ -179,7 +179,7 @@ def test_the_saved_model_is_the_trained_one(run: Run) -> None:
     assert error == pytest.approx(run.result["test"]["mse"], rel=1e-3)
     assert model.embed(test.pixels[:5]).shape == (5, run.result["latent"])
     assert np.allclose(model.predict_proba(test.pixels[:5]).sum(1), 1, atol=1e-5)
-    with pytest.raises(UsageError, match="uint8 of shape"):
+    with pytest.raises(UsageError, match="these go from"):
         model.predict(test.pixels.float())
 
 

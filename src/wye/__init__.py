@@ -1,19 +1,51 @@
 """Wye: image models with one encoder and two branches, a decoder and a classifier."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wye._version import __version__
 
-__all__ = ["__version__", "load", "results", "train"]
+__all__ = [
+    "Model",
+    "Recipe",
+    "Run",
+    "SupervisedAutoencoder",
+    "__version__",
+    "data",
+    "load",
+    "results",
+    "rows",
+    "train",
+]
 
 if TYPE_CHECKING:
-    from wye.api import load, results, train
+    from wye import data
+    from wye.api import load, results, rows, train
+    from wye.estimator import SupervisedAutoencoder
+    from wye.recipe.schema import Recipe
+    from wye.runs.model import Model
+    from wye.runs.run import Run
+
+_PLACES = {
+    "Model": "wye.runs.model",
+    "Recipe": "wye.recipe.schema",
+    "Run": "wye.runs.run",
+    "SupervisedAutoencoder": "wye.estimator",
+    "load": "wye.api",
+    "results": "wye.api",
+    "rows": "wye.api",
+    "train": "wye.api",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the interface when it is first used: `wye --help` must not wait for torch."""
-    if name in ("load", "results", "train"):
-        from wye import api
-
-        return getattr(api, name)
+    """Import what is asked for when it is first asked for: `wye --help` must not wait for torch."""
+    if name == "data":
+        return import_module("wye.data")
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
     raise AttributeError(f"module 'wye' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""The Python interface: `wye.train`, `wye.load` and `wye.results`."""
+"""The Python interface: `wye.train`, `wye.load`, `wye.results` and `wye.rows`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from wye.evidence.results import Only, records, table
 from wye.machine import keep_freed_memory
 from wye.plots.runs import draw_run
 from wye.plots.style import available
+from wye.progress import Progress, visible
 from wye.recipe.overrides import nest
 from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe
+from wye.registry import suggest
 from wye.runs.launch import Launch, launch
 from wye.runs.model import Model
 from wye.runs.own import resolve_own
 from wye.runs.run import Run
 from wye.runs.together import follow
-from wye.studies.load import merge
+from wye.studies.load import merge, row_names, studies
 from wye.training.ranks import choose_device, join
 
 log = logging.getLogger("wye")
@@ -32,6 +34,8 @@ def train(
     device: str = "auto",
     resume: bool = False,
     max_steps: int | None = None,
+    protocol: str = "paper",
+    progress: bool | None = None,
     **overrides: Any,
 ) -> Run:
     """Train and measure one run.
@@ -42,6 +46,8 @@ def train(
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         resume: go on with the run that is in the folder.
         max_steps: end training after this many optimiser steps.
+        protocol: of a row: `paper` as published, or `short`, its study's fewer epochs.
+        progress: show epochs and a bar on standard error; on a terminal and in a notebook if None.
         overrides: changed settings, `seed=1, train={"epochs": 2}` or `**{"train.epochs": 2}`.
 
     Under torchrun its processes train together: each must make the same call, and each gets the
@@ -52,29 +58,74 @@ def train(
 
     Raises:
         WyeError: the recipe cannot be run.
+
+    Example:
+        >>> import wye
+        >>> run = wye.train("joint/v1", data="shapes", max_steps=2, out="runs/v1", resume=True)
+        >>> sorted(run.result["seconds"])
+        ['data', 'evaluate', 'total', 'train']
     """
     settings: dict[str, Any] = {}
     for key, value in overrides.items():
         settings = merge(settings, nest(key, value))
     if isinstance(recipe_or_row, Recipe):
+        if protocol != "paper":
+            raise UsageError(f"protocol={protocol!r} is for a row's name; this recipe has its own")
         recipe = with_overrides(recipe_or_row.model_dump(), settings)
     else:
-        recipe = resolve_own(recipe_or_row, settings)
-    place = Path(out) if out is not None else None
-    return run(Launch(recipe=recipe, out=place, device=device, resume=resume, max_steps=max_steps))
+        recipe = resolve_own(recipe_or_row, settings, protocol)
+    shown = visible() if progress is None else progress
+    return run(
+        Launch(
+            recipe=recipe,
+            out=Path(out) if out is not None else None,
+            device=device,
+            resume=resume,
+            max_steps=max_steps,
+            observe=Progress if shown else None,
+        )
+    )
 
 
-def load(run: Path | str | Run, weights: str | None = None) -> Model:
+def load(run: Path | str | Run, weights: str | None = None, trainable: bool = False) -> Model:
     """The trained model of a run folder.
 
     Args:
         weights: of the `last` epoch or of the `best` one on validation; those that were measured
             (`evaluation.selection`) if not given.
+        trainable: in training mode, with parameters that learn, for a loop of one's own.
 
     Raises:
         UsageError: the folder holds no finished run, or no such weights.
+
+    Example:
+        >>> import wye, torch
+        >>> run = wye.train("joint/v1", data="shapes", max_steps=2, out="runs/v1", resume=True)
+        >>> model = wye.load(run, trainable=True)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        >>> images = wye.data.load("shapes").train
+        >>> logits, reconstruction, latent = model(images.pixels[:8])
+        >>> loss = torch.nn.functional.cross_entropy(logits, images.labels[:8])
+        >>> loss.backward()
+        >>> optimizer.step()
     """
-    return Model.of(run if isinstance(run, Run) else Run(run), weights)
+    return Model.of(run if isinstance(run, Run) else Run(run), weights, trainable)
+
+
+def rows(study: str | None = None) -> list[str]:
+    """The rows that can be trained by name, of one study or of all.
+
+    Raises:
+        UsageError: no such study.
+
+    Example:
+        >>> import wye
+        >>> wye.rows("joint")[:2]
+        ['joint/v1', 'joint/v1.1']
+    """
+    if study is not None and study not in studies():
+        raise UsageError(f"there is no study {study!r}; {suggest(study, studies())}")
+    return [name for name in row_names() if study is None or name.startswith(f"{study}/")]
 
 
 def run(launched: Launch) -> Run:

@@ -23,6 +23,7 @@ from wye.cli import (
     claims,
     compare,
     data,
+    export,
     find_lr,
     outputs,
     plot,
@@ -50,6 +51,7 @@ training.add_to(app)
 study.add_to(app)
 find_lr.add_to(app)
 outputs.add_to(app)
+export.add_to(app)
 plot.add_to(app)
 compare.add_to(app)
 claims.add_to(app)

@@ -35,8 +35,8 @@ def bench(
 
     from wye import bench
     from wye.apart import in_own_process
-    from wye.cli.progress import clock
     from wye.machine import cores
+    from wye.progress import clock
     from wye.recipe import resolve
     from wye.training.ranks import choose_device
 

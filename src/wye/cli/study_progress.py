@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from wye.cli.progress import REFRESH, clock
 from wye.jobs import Board, Entry, Status
+from wye.progress import REFRESH, clock
 
 SHOWN = 16
 """Lines of running runs on a terminal."""

@@ -56,8 +56,8 @@ def train(
 
     Started by torchrun, its processes train together.
     """
-    from wye.cli.progress import Progress
     from wye.errors import UsageError
+    from wye.progress import Progress
     from wye.recipe.overrides import parse_overrides
     from wye.runs.launch import Launch
     from wye.runs.own import resolve_own

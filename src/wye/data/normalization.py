@@ -29,8 +29,12 @@ class Normalization:
 
     def undo(self, values: Tensor) -> Tensor:
         """Back to [0, 1], clamped: what a screen can show of a reconstruction."""
+        return self.back(values).clamp_(0, 1)
+
+    def back(self, values: Tensor) -> Tensor:
+        """Back to where black is 0 and white 1, wherever that ends."""
         restored = values.float() * self.deviation.to(values.device)
-        return (restored + self.mean.to(values.device)).clamp_(0, 1)
+        return restored + self.mean.to(values.device)
 
     @property
     def range(self) -> tuple[float, float]:

@@ -51,6 +51,8 @@ def pipeline(text: str, where: str = "") -> Transform:
         raise error.at(where) from None
 
     def apply(images: Tensor, generator: torch.Generator) -> Tensor:
+        if not calls:
+            return images
         # Inside the trainer's autocast the matrix products would lose 16 of their 24 bits.
         with torch.autocast(images.device.type, enabled=False):
             for call in calls:

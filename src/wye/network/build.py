@@ -28,11 +28,13 @@ class Output(NamedTuple):
         logits: `(N, classes)`, None without a classifier.
         reconstruction: `(N, C, H, W)` in the target's range, None without a decoder.
         latent: the encoder's output.
+        side: what the encoder kept aside for a later `J`, None if nothing.
     """
 
     logits: Tensor | None
     reconstruction: Tensor | None
     latent: Tensor
+    side: Tensor | None = None
 
 
 class Network(nn.Module):
@@ -90,7 +92,8 @@ class Network(nn.Module):
         """
         # A slice of all is the same but for its gradient: that comes back in another order in
         # memory, and the layers before copy theirs to and fro.
-        labelled = None if labelled == len(images) else labelled
+        if labelled is not None and labelled == len(images):
+            labelled = None
         route = Route((images.shape[-2], images.shape[-1]))
         latent = self.encoder(images, route)
         outputs: dict[str, Tensor] = {}
@@ -100,7 +103,7 @@ class Network(nn.Module):
                 with torch.set_grad_enabled(torch.is_grad_enabled() and name not in no_grad):
                     seen = latent if first is None else latent[:first]
                     outputs[name] = part(seen, route.branch(first))
-        return Output(outputs.get("classifier"), outputs.get("decoder"), latent)
+        return Output(outputs.get("classifier"), outputs.get("decoder"), latent, route.side)
 
 
 def build_network(settings: NetworkSettings, inputs: Shape, classes: int) -> Network:

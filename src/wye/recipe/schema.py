@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from wye.cards import as_html, as_text
 from wye.metrics import METRICS
 from wye.objective import TERMS
 from wye.recipe.parts import (
@@ -148,7 +149,14 @@ FLAT = tuple(PhaseTraining.model_fields)
 
 
 class Recipe(Settings):
-    """Everything that defines a run. Two runs of equal recipes on one device give equal weights."""
+    """Everything that defines a run. Two runs of equal recipes on one device give equal weights.
+
+    Example:
+        >>> import wye
+        >>> recipe = wye.recipe.resolve("joint/v1", {"train": {"epochs": 2}})
+        >>> recipe.network.encoder, recipe.train.epochs
+        ('L(512) > L(256) > L(128)', 2)
+    """
 
     row: Annotated[str, AfterValidator(row_name)]
     """Name; the run folder is `runs/<row>/seed-<n>`. That of a recipe file unless it is given."""
@@ -271,6 +279,22 @@ class Recipe(Settings):
     def reference(self, name: str) -> float | None:
         """What metric `name` is compared with: the corrected one if known, else the published."""
         return self.corrected.get(name, self.printed().get(name))
+
+    def _facts(self) -> dict[str, str]:
+        train, lines = self.train, self.network
+        parts = {"encoder": lines.encoder, "decoder": lines.decoder, "classifier": lines.classifier}
+        weights = [
+            f"{TERMS[name].weight} {weight:g}" for name, weight in self.loss.weights().items()
+        ]
+        trained = f"{train.epochs} epochs, batches of {train.batch_size}, {train.optimizer}"
+        facts = {"data": self.data.name, **parts, "loss": ", ".join(weights), "training": trained}
+        return {**facts, "seed": str(self.seed)}
+
+    def __repr__(self) -> str:
+        return as_text("wye.Recipe", self.row, self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html("wye.Recipe", self.row, self._facts())
 
     def resolved_phases(self) -> tuple[ResolvedPhase, ...]:
         """The phases with every setting explicit."""

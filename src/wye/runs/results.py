@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from wye.metrics import ordered
 from wye.network.build import Network
 from wye.network.describe import describe
 from wye.recipe.parts import BEST
+from wye.recipe.schema import Recipe
 from wye.runs.examples import examples
 from wye.runs.folder import RunFolder
 from wye.runs.judge import judge_of
@@ -47,7 +49,8 @@ def evaluate(
         for part in ("test", "validation")
         if part == "test" or data.validation is not None
     }
-    folder.write_json("config.json", _config(trainer, setup, measured["test"].figures))
+    found = measured["test"].figures
+    folder.write_json("config.json", config_of(recipe, network, data, trainer.precision, found))
     if (test := measured["test"]).labels is not None and test.predicted is not None:
         folder.write_predictions(test.labels, test.predicted)
     shown = examples(network, data, setup.streams, trainer.precision, setup.corrupt)
@@ -114,23 +117,29 @@ def measured_part(
     )
 
 
-def _config(trainer: Trainer, setup: Setup, figures: dict[str, Any]) -> dict[str, Any]:
-    network, data = setup.network, setup.data
+def config_of(
+    recipe: Recipe,
+    network: Network,
+    data: Prepared,
+    precision: str,
+    figures: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What `config.json` holds: all that is needed to feed the network images, and its metrics."""
     return {
         "format": 1,
-        "row": setup.recipe.row,
+        "row": recipe.row,
         "network": {name: part.text for name, part in network.parts.items()},
-        "outputs": setup.recipe.network.outputs,
+        "outputs": recipe.network.outputs,
         "shape": list(data.shape),
         "pixels": list(data.train.pixels.shape[1:]),
         "classes": list(data.classes),
-        "precision": trainer.precision,
+        "precision": precision,
         "data": data.name,
         "image_size": data.published_size,
-        "norm_eps": setup.recipe.network.norm_eps,
+        "norm_eps": recipe.network.norm_eps,
         "reading": None if data.reading is None else asdict(data.reading),
-        "prepare": setup.recipe.data.prepare,
-        "view": setup.recipe.data.view,
+        "prepare": recipe.data.prepare,
+        "view": recipe.data.view,
         "inputs": {
             "mean": data.inputs.mean.flatten().tolist(),
             "deviation": data.inputs.deviation.flatten().tolist(),

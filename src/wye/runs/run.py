@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from wye._version import __version__
+from wye.cards import as_html, as_text, shown_metrics, strip
 from wye.errors import MachineError, UsageError, WyeError
 from wye.metrics import metrics_of
 from wye.recipe.overrides import YAML_FAULTS, validated
@@ -37,6 +38,14 @@ class Run:
 
     Raises:
         UsageError: the folder holds no run.
+
+    Example:
+        >>> import wye
+        >>> run = wye.train("joint/v1", data="shapes", max_steps=2, out="runs/v1", resume=True)
+        >>> run.result["status"], run.recipe.row
+        ('truncated', 'joint/v1')
+        >>> 0 <= run.figures["accuracy"] <= 1
+        True
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -196,6 +205,27 @@ class Run:
         if found.indices is not None and found.indices.shape != images[0].shape[:1]:
             raise damaged
         return found
+
+    def _facts(self) -> dict[str, str]:
+        status = self.result["status"] if self.result else "unfinished"
+        of_run = {"folder": str(self.path), "seed": str(self.recipe.seed), "status": status}
+        return {**of_run, **shown_metrics(self.figures)}
+
+    def __repr__(self) -> str:
+        try:
+            return as_text("wye.Run", self.recipe.row, self._facts())
+        except WyeError as error:  # a damaged run can be shown, too
+            return as_text("wye.Run", str(self.path), {"": str(error)})
+
+    def _repr_html_(self) -> str:
+        try:
+            found, facts = self.examples(), self._facts()
+            rows = {} if found is None else {"test images": found.originals}
+            if found is not None:
+                rows["their reconstructions"] = found.reconstructions
+            return as_html("wye.Run", self.recipe.row, facts, strip(rows) if rows else "")
+        except WyeError as error:
+            return as_html("wye.Run", str(self.path), {"damaged": str(error)})
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         import safetensors.torch

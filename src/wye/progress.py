@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from collections.abc import Callable
@@ -96,7 +97,7 @@ class Progress:
             ),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=not (self.console.is_terminal or _in_notebook(self.console)),
             auto_refresh=False,
         )
         self.task: Any = None
@@ -157,6 +158,17 @@ class Progress:
 
     def _print(self, line: str) -> None:
         self.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def visible() -> bool:
+    """Whether somebody is there to see it: on a terminal, or in a notebook."""
+    console = Console(file=sys.stderr)
+    return console.is_terminal or console.is_jupyter
+
+
+def _in_notebook(console: Console) -> bool:
+    """Whether a bar can be shown in a notebook, for which rich needs ipywidgets."""
+    return console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
 
 
 def _short(name: str) -> str:
