@@ -46,7 +46,8 @@ BATCH = Batch(drawn(10, 3, 8, 8), drawn(10, 3, 8, 8, seed=1), torch.arange(10) %
 def test_images_without_a_label_are_rebuilt_and_not_classified() -> None:
     built, some = network(), Batch(BATCH.inputs, BATCH.targets, BATCH.labels[:4])
     found, output = Objective(LossSettings(alpha=2, beta=3))(built, some, generator())
-    logits, rebuilt, _ = built(BATCH.inputs)
+    whole = built(BATCH.inputs)
+    logits, rebuilt = whole.logits, whole.reconstruction
     assert output.logits is not None and output.logits.shape == (4, 4)
     entropy = F.cross_entropy(logits[:4], BATCH.labels[:4])
     error = F.mse_loss(rebuilt, BATCH.targets)

@@ -35,9 +35,9 @@ def export(
     weights: Weights = None,
     json: Json = False,
 ) -> None:
-    """Write a run's network as one file, from uint8 pixels to probabilities.
+    """Write a run's network as one file for other programs.
 
-    It is compared with PyTorch before it is kept.
+    It takes uint8 pixels, and is compared with PyTorch before it is kept.
     """
     import numpy as np
 
