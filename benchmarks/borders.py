@@ -57,7 +57,7 @@ SMALL: dict[str, Any] = {
     "train": {"epochs": 2, "batch_size": 30, "optimizer": "adam", "precision": "fp32"},
 }
 TEXTS = ("recipe.yaml", "result.json", "config.json", "environment.json", "metrics.jsonl")
-TENSORS = ("model.safetensors", "predictions.safetensors", "examples.safetensors")
+TENSORS = tuple(f"{name}.safetensors" for name in ("model", "predictions", "examples", "mistakes"))
 BORDERS = ("archive", "image", "text", "values", "weights", "checkpoint", "report")
 MOST_LINES, MOST_SECONDS = 5, 20.0
 

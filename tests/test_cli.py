@@ -121,7 +121,8 @@ def test_train_then_everything_one_does_with_a_run(
     import numpy as np
 
     with np.load("codes.npz") as codes:
-        assert codes["test"].shape == (len(codes["test_labels"]), result["latent"])
+        assert codes["codes"].shape == (len(codes["paths"]), result["latent"])
+        assert set(codes["parts"]) == {"train", "test"}
 
     report = wye("report", "run", "--out", "page")
     assert report.out.strip() == "page/index.html"

@@ -68,6 +68,7 @@ def test_a_run_folder_holds_what_it_should(run: Run) -> None:
         "config.json",
         "predictions.safetensors",
         "examples.safetensors",
+        "mistakes.safetensors",
         "last.ckpt",
         "journal.jsonl",
         "figures",

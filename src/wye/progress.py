@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
@@ -18,6 +18,8 @@ from wye.objective import TERMS
 from wye.recipe.schema import Recipe
 from wye.training.records import EpochRecord, RunningMeans
 from wye.wording import plain
+
+Batch = TypeVar("Batch", bound=tuple[Sized, Any])
 
 REFRESH = 0.2
 WIDTH = 80
@@ -158,6 +160,21 @@ class Progress:
 
     def _print(self, line: str) -> None:
         self.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def counted(batches: Iterable[Batch], count: int) -> Iterator[Batch]:
+    """Pass on batches of images, `(images, pixels)`, with a bar on a terminal.
+
+    Args:
+        count: how many images there are.
+    """
+    console = Console(file=sys.stderr)
+    bar = Bar(console=console, transient=True, disable=not console.is_terminal)
+    with bar:
+        task = bar.add_task("images", total=count)
+        for batch in batches:
+            yield batch
+            bar.advance(task, len(batch[0]))
 
 
 def visible() -> bool:

@@ -23,6 +23,7 @@ from wye.cli import (
     claims,
     compare,
     data,
+    evaluate,
     export,
     find_lr,
     outputs,
@@ -50,6 +51,7 @@ rows.add_to(app)
 training.add_to(app)
 study.add_to(app)
 find_lr.add_to(app)
+evaluate.add_to(app)
 outputs.add_to(app)
 export.add_to(app)
 plot.add_to(app)

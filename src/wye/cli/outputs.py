@@ -1,145 +1,284 @@
-"""`wye evaluate`, `wye reconstruct`, `wye predict` and `wye embed`: what a run's network does."""
+"""What a run makes of images: `wye predict`, `anomalies`, `embed`, `map` and `reconstruct`."""
 
 from __future__ import annotations
 
-import io
-import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from wye.cli.output import Format, Json, figure, print_json, print_table, say, shown_metrics
+from wye.cli.output import Json, print_json, print_table
 
 if TYPE_CHECKING:
-    from wye.recipe.schema import Recipe
-    from wye.runs.folder import Examples, RunFolder
+    from wye.data.listing import Entry
+    from wye.runs.folder import Examples
     from wye.runs.model import Model
     from wye.runs.run import Run
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Data = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA...",
+        help="Image files, folders, patterns, tables, arrays, a data set, or - for a list.",
+    ),
+]
 Weights = Annotated[
     Literal["last", "best"] | None,
     typer.Option(help="Weights of the last epoch or of the best; not given: of the measured one."),
 ]
-Data = Annotated[
+Moved = Annotated[
     Path | None,
     typer.Option("--data", help="Where the run's own images are now, if they were moved."),
 ]
+SHEET = 20
+"""Images of a sheet of anomalies."""
 
 
 def add_to(app: typer.Typer) -> None:
     """Enter this file's commands."""
-    app.command("evaluate")(evaluate)
-    app.command("reconstruct")(reconstruct)
-    app.command("predict")(predict)
-    app.command("embed")(embed)
+    for command in (reconstruct, predict, anomalies, embed):
+        app.command(command.__name__)(command)
+    app.command("map")(draw_map)
 
 
-def evaluate(
-    run: RunPath,
-    weights: Weights = None,
-    data: Data = None,
-    form: Format = "table",
-    json: Json = False,
-) -> None:
-    """Measure a run's network again on its test images.
-
-    Precision, recall and F1 of each class too.
-    """
-    from wye.recipe.measured import caveat
-    from wye.runs.dependencies import Others, dependencies
+def _opened(run: Path, weights: str | None, data: list[str]) -> tuple[Run, Model, list[Entry]]:
+    """A run, its model, and the images that are named."""
+    from wye.runs.given import given
     from wye.runs.model import Model
-    from wye.runs.results import measured_part
     from wye.runs.run import Run
-    from wye.runs.setup import set_up
 
     opened = Run(run)
     model = Model.of(opened, weights)
-    alone = opened.recipe.model_copy(update={"transfer": None})
-    judge = dependencies(alone, Others(_not_here, cut=True)).judge
-    setup = set_up(opened.recipe, weighted=False, source=data, before=opened.inspection)
-    setup.network.load_state_dict(model.network.state_dict())
-    precision = str(opened.environment.get("precision", "fp32"))
-    figures = measured_part(setup, setup.network, setup.data, "test", precision, judge).figures
-    epoch = weights or opened.recipe.evaluation.selection
-    if json or form == "json":
-        print_json({"row": opened.recipe.row, "weights": epoch, "test": figures})
-        return
-    flags = {name: caveat(opened.recipe, name) for name in shown_metrics(figures)}
-    lines = [
-        (f"{name} *" if flag else name, figure(name, figures[name])) for name, flag in flags.items()
+    return opened, model, given(data, model.classes)
+
+
+def predict(
+    run: RunPath,
+    data: Data,
+    out: Annotated[Path | None, typer.Option(help="A .csv or .jsonl file to write.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="The K most probable classes.")] = None,
+    weights: Weights = None,
+    json: Json = False,
+) -> None:
+    """Name the class of images.
+
+    With its probability, and how unusual the image is: the fraction of the run's validation images
+    that are reconstructed better.
+    """
+    from wye.progress import counted
+    from wye.runs.predicting import predictions
+    from wye.runs.written import TABLES, check_suffix, write_table
+
+    if out is not None:
+        check_suffix(out, TABLES)
+    _, model, entries = _opened(run, weights, data)
+    records = predictions(model, entries, top, counted)
+    if out is not None:
+        columns = ["path", "class", "probability", "anomaly"]
+        columns += [
+            f"{name}_{place}" for place in range(2, (top or 1) + 1) for name in columns[1:3]
+        ]
+        write_table(out, map(_ranked, records), columns)
+        print(out)
+    elif json:
+        print_json([{"image": record["path"], **record} for record in records])
+    else:
+        shown = [("image", "left"), ("class", "left"), ("probability", "right")]
+        shown += [("anomaly", "right")] if (model.reference or {}).get("errors") else []
+        lines = []
+        for record in records:
+            several = list(record["probabilities"].items())[: top or 0]
+            named = several or [(record["class"], record["probability"])]
+            cells = [record["path"], ", ".join(name for name, _ in named)]
+            cells.append(", ".join(f"{100 * value:.1f} %" for _, value in named))
+            lines.append([*cells, f"{record['anomaly'] or 0:.3f}"][: len(shown)])
+        print_table(shown, lines)
+
+
+def _ranked(record: dict[str, Any]) -> dict[str, Any]:
+    """The same with the second and further classes as columns of a table."""
+    further = list(record["probabilities"].items())
+    columns = {f"class_{place}": name for place, (name, _) in enumerate(further, 1)}
+    values = {f"probability_{place}": value for place, (_, value) in enumerate(further, 1)}
+    return {**record, **columns, **values}
+
+
+def anomalies(
+    run: RunPath,
+    data: Data,
+    flag: Annotated[
+        float, typer.Option(min=0, max=1, help="Flag images from this quantile on.")
+    ] = 0.99,
+    out: Annotated[Path | None, typer.Option(help="A .csv or .jsonl file to write.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="A picture of the most unusual images to write.")
+    ] = None,
+    weights: Weights = None,
+    json: Json = False,
+) -> None:
+    """Rank images by how badly they are reconstructed.
+
+    An image is unusual where its error is larger than that of most validation images of the run.
+    """
+    from wye.plots.output import check_format
+    from wye.plots.style import need_matplotlib
+    from wye.progress import counted
+    from wye.runs.predicting import anomalies as ranked
+    from wye.runs.written import TABLES, check_suffix, write_table
+
+    if out is not None:
+        check_suffix(out, TABLES)
+    if sheet is not None:
+        check_format(sheet)
+        need_matplotlib()
+    opened, model, entries = _opened(run, weights, data)
+    found = ranked(model, entries, counted)
+    if sheet is not None:
+        _draw(opened, model, [each.entry for each in found[:SHEET]], sheet)
+    records = [
+        {
+            "path": each.entry.path,
+            "error": each.error,
+            "anomaly": each.quantile,
+            "flagged": each.quantile is not None and each.quantile >= flag,
+        }
+        for each in found
     ]
-    title = f"{opened.recipe.row} on {setup.data.name}, {epoch} epoch"
-    print_table([("test", "left"), ("measured", "right")], lines, title=title, form=form)
-    for why in dict.fromkeys(filter(None, flags.values())):
-        say(form, f"* {why}")
-    if "per_class" in figures and form == "table":
-        columns = [("class", "left"), ("precision", "right"), ("recall", "right")]
-        columns += [("F1", "right"), ("images", "right")]
-        print_table(
-            columns,
-            [
-                (
-                    name,
-                    *(f"{100 * of[key]:.2f} %" for key in ("precision", "recall", "f1")),
-                    str(of["support"]),
-                )
-                for name, of in figures["per_class"].items()
-            ],
-        )
+    if out is not None:
+        write_table(out, records, list(records[0]))
+        print(out)
+    elif json:
+        print_json(records)
+    else:
+        columns = [("image", "left"), ("error", "right"), ("anomaly", "right"), ("", "left")]
+        lines = [
+            (
+                str(each["path"]),
+                f"{each['error']:.5f}",
+                "" if each["anomaly"] is None else f"{each['anomaly']:.3f}",
+                "flagged" if each["flagged"] else "",
+            )
+            for each in records
+        ]
+        flagged = sum(bool(each["flagged"]) for each in records)
+        title = f"{flagged} of {len(records)} images are at or above the quantile {flag:g}"
+        print_table(columns, lines, title=title)
 
 
-def _not_here(recipe: Recipe, folder: RunFolder) -> Run:
-    from wye.errors import UsageError
+def embed(
+    run: RunPath,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="A .npz, .csv or .parquet file to write.")] = Path(
+        "embedding.npz"
+    ),
+    weights: Weights = None,
+) -> None:
+    """Write the latent codes of images.
 
-    raise UsageError(f"{folder.path} holds no finished run of {recipe.row}")
+    With their paths, classes, predicted classes and parts.
+    """
+    from wye.progress import counted
+    from wye.runs.predicting import codes_of
+    from wye.runs.written import CODES, check_suffix, write_codes
+
+    check_suffix(out, CODES)
+    opened, model, entries = _opened(run, weights, data)
+    write_codes(out, codes_of(opened, model, entries, watch=counted))
+    print(out)
+
+
+def draw_map(
+    run: RunPath,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The .html page or .png picture to write.")] = Path(
+        "map.html"
+    ),
+    method: Annotated[
+        Literal["pca", "umap"] | None,
+        typer.Option(help="umap where it is installed, if not given."),
+    ] = None,
+    weights: Weights = None,
+) -> None:
+    """Draw images by their codes: near each other if alike.
+
+    On the page an image is shown where the pointer is.
+    """
+    from wye.progress import counted
+    from wye.report.map_page import draw
+    from wye.runs.given import thinned
+    from wye.runs.predicting import codes_of
+    from wye.runs.written import check_suffix
+
+    check_suffix(out, (".html", ".png"))
+    opened, model, entries = _opened(run, weights, data)
+    found = codes_of(opened, model, thinned(entries), pictures=True, watch=counted)
+    draw(found, out, opened.recipe.row, method)
+    print(out)
 
 
 def reconstruct(
     run: RunPath,
-    images: Annotated[
-        list[Path] | None, typer.Argument(help="Image files; test images if none are given.")
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(help="Images, as for predict; test images of the run if none are given."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")] = Path(
         "reconstructions.png"
     ),
     weights: Weights = None,
-    data: Data = None,
+    moved: Moved = None,
 ) -> None:
     """Draw images, their reconstructions and the errors.
 
-    Where a run's test images are corrupted: noisy input, reconstruction and the clean image. Image
-    files are taken as they are.
+    Where a run's test images are corrupted: noisy input, reconstruction and the clean image. Images
+    that are given are taken as they are; of more than a hundred some are drawn.
     """
-    from wye.plots.gallery import compared, gallery_figure
-    from wye.plots.output import check_format, save
+    from wye.plots.output import check_format
     from wye.plots.style import need_matplotlib
+    from wye.runs.given import thinned
     from wye.runs.model import Model
     from wye.runs.run import Run
 
     check_format(out)
     need_matplotlib()
-    opened = Run(run)
-    model = Model.of(opened, weights)
-    found = _of_files(model, images) if images else _of_test_images(opened, model, data)
-    names = [path.name for path in images] if images else found.names
-    rows = compared(found.originals, found.reconstructions, found.inputs)
-    save(gallery_figure(rows, names), out)
+    if data:
+        opened, model, entries = _opened(run, weights, data)
+        _draw(opened, model, thinned(entries, 100), out)
+    else:
+        opened = Run(run)
+        model = Model.of(opened, weights)
+        found = _of_test_images(opened, model, moved)
+        _save(found, found.names, out)
     print(out)
 
 
-def _of_files(model: Model, paths: list[Path]) -> Examples:
+def _draw(run: Run, model: Model, entries: list[Entry], out: Path) -> None:
+    """A sheet of images, their reconstructions and the errors."""
     import torch
 
+    from wye.data.inspection import Unreadable
     from wye.runs.examples import as_pixels
     from wye.runs.folder import Examples
+    from wye.runs.given import batches, say_faults
 
-    pixels = torch.cat([model.read(path) for path in paths])
+    faults: list[Unreadable] = []
+    read = list(batches(entries, model, faults))
+    say_faults(faults, entries)
+    pixels = torch.cat([part for _, part in read])
+    names = [Path(entry.path).name for some, _ in read for entry in some]
     made = as_pixels(torch.from_numpy(model.reconstruct(pixels)))
     seen = model.view(pixels, torch.Generator().manual_seed(0))
-    return Examples(seen if seen.dtype == torch.uint8 else as_pixels(seen), made)
+    originals = seen if seen.dtype == torch.uint8 else as_pixels(seen)
+    _save(Examples(originals, made), names, out)
+
+
+def _save(found: Examples, names: list[str], out: Path) -> None:
+    from wye.plots.gallery import compared, gallery_figure
+    from wye.plots.output import save
+
+    rows = compared(found.originals, found.reconstructions, found.inputs)
+    save(gallery_figure(rows, names), out)
 
 
 def _of_test_images(run: Run, model: Model, data: Path | None) -> Examples:
@@ -154,110 +293,3 @@ def _of_test_images(run: Run, model: Model, data: Path | None) -> Examples:
     if found is None:
         raise UsageError(f"{run.recipe.row} has no decoder")
     return found
-
-
-def predict(
-    run: RunPath,
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    weights: Weights = None,
-    json: Json = False,
-) -> None:
-    """Name the class of images."""
-    import torch
-
-    from wye.runs.model import Model
-    from wye.runs.run import Run
-
-    model = Model.of(Run(run), weights)
-    files = [file for path in images for file in _files(path)]
-    probabilities = model.predict_proba(torch.cat([model.read(file) for file in files]))
-    best = probabilities.argmax(1)
-    if json:
-        print_json(
-            [
-                {
-                    "image": str(file),
-                    "class": model.classes[index],
-                    "probabilities": dict(zip(model.classes, row.tolist(), strict=True)),
-                }
-                for file, index, row in zip(files, best, probabilities, strict=True)
-            ]
-        )
-        return
-    columns = [("image", "left"), ("class", "left"), ("probability", "right")]
-    lines = [
-        (str(file), model.classes[index], f"{100 * row[index]:.1f} %")
-        for file, index, row in zip(files, best, probabilities, strict=True)
-    ]
-    print_table(columns, lines)
-
-
-def _files(path: Path) -> list[Path]:
-    from wye.data.folder import is_image
-    from wye.errors import UsageError
-
-    if not path.exists():
-        raise UsageError(f"there is no file or folder {path}")
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.rglob("*") if is_image(file))
-    if not found:
-        raise UsageError(f"the folder {path} holds no images")
-    return found
-
-
-def embed(
-    run: RunPath,
-    data: Annotated[str, typer.Argument(help="A data set by name, or a folder of images.")],
-    out: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("embedding.npz"),
-    weights: Weights = None,
-) -> None:
-    """Write the latent codes of a data set.
-
-    The file holds the arrays `train` and `test` and their labels; `validation`, where there is one.
-    """
-    import numpy as np
-
-    from wye.data.folder import Own
-    from wye.data.prepare import prepare
-    from wye.data.sources import load
-    from wye.errors import UsageError
-    from wye.files import write_atomically
-    from wye.runs.model import Model
-    from wye.runs.run import Run
-    from wye.streams import Streams
-
-    opened = Run(run)
-    model = Model.of(opened, weights)
-    whole: dict[str, Any] = {"name": data, "validation": 0.0, "per_class": None, "limit": {}}
-    plain: dict[str, Any] = {"balance": "none", "copies": ()}
-    settings = opened.recipe.data.model_copy(update={**whole, **plain})
-    before = opened.inspection
-    if before is not None and os.path.realpath(data) != before.root:
-        before = None  # other images than the run's, all of them new to it
-    loaded = load(
-        data,
-        image_size=settings.image_size or model.pixels[1],
-        own=Own(fit=settings.fit, before=before),
-    )
-    if loaded.inspection is not None and loaded.classes != model.classes:
-        logging.getLogger("wye").warning(
-            "%s has the classes %s, the run %s; labels count those of %s",
-            *(data, ", ".join(loaded.classes), ", ".join(model.classes), data),
-        )
-    prepared = prepare(loaded, settings, Streams(0))
-    if (found := tuple(prepared.train.pixels.shape[1:])) != model.pixels:
-        made, wanted = ("x".join(map(str, shape)) for shape in (found, model.pixels))
-        raise UsageError(f"images of {data} are {made}; the network of {run} takes {wanted}")
-    arrays: dict[str, Any] = {}
-    parts = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}
-    for name, part in parts.items():
-        if part is None:
-            continue
-        arrays[name] = model.embed(part.pixels)
-        arrays[f"{name}_labels"] = part.labels.numpy()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_atomically(out, buffer.getvalue())
-    print(out)

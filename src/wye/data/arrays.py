@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION, normal, part_of
+from wye.data.layout import PARTS, TRAIN, UNLABELLED, normal, part_of
 from wye.data.listing import Entry, Listing
 from wye.data.reading import finite_range, range_of, to_levels
 from wye.errors import UsageError
@@ -26,18 +26,21 @@ WANTED = "x and y, or x_train, y_train, x_test and y_test (images of (N, H, W) o
 Array = NDArray[Any]
 
 
-def list_arrays(path: Path) -> Listing:
+def list_arrays(path: Path, labelled: bool = True) -> Listing:
     """The images of an array file.
 
     A `.npz` holds `x` and `y`, with `_train`, `_validation` or `_test` before or after; images
     without labels are unlabelled. A `.npy` of images has its labels beside it, in `y.npy`,
     `labels.npy`, or the same name with `_labels` or with y for x. Nothing is unpickled.
 
+    Args:
+        labelled: whether there must be labels for training.
+
     Raises:
         UsageError: the file holds no such arrays.
     """
     arrays = _arrays(path)
-    images, labels, notes = _paired(path, arrays)
+    images, labels, notes = _paired(path, arrays, labelled)
     names = next((arrays[key] for key in NAMES if key in arrays and arrays[key].ndim == 1), None)
     levels, said = _levels(path, arrays, [key for key, _ in images])
     notes += said
@@ -54,9 +57,9 @@ def list_arrays(path: Path) -> Listing:
             opener = partial(Image.fromarray, pixels)
             entries.append(Entry(f"{key}/{place}", own, label, opener))
     trained = {entry.label for entry in entries if entry.part == TRAIN}
-    if not trained:
+    if labelled and not trained:
         raise UsageError(f"{path} holds no labels for training; wanted: {WANTED}")
-    if unknown := {entry.label for entry in entries if entry.label} - trained:
+    if labelled and (unknown := {entry.label for entry in entries if entry.label} - trained):
         raise UsageError(f"{path}: {', '.join(sorted(unknown)[:5])} are no classes of train")
     shape = levels[images[0][0]].shape
     size = shape[1] if shape[1] == shape[2] and 4 <= shape[1] <= 1024 else None
@@ -83,7 +86,7 @@ def _arrays(path: Path) -> dict[str, Array]:
 
 
 def _paired(
-    path: Path, arrays: Mapping[str, Array]
+    path: Path, arrays: Mapping[str, Array], labelled: bool
 ) -> tuple[list[tuple[str, str]], dict[str, Array], list[str]]:
     """Keys of the images with their parts, the labels of each part, and what isn't used."""
     images: list[tuple[str, str]] = []
@@ -112,8 +115,7 @@ def _paired(
         raise UsageError(f"{path} holds {shapes[:200] or 'nothing'}; wanted: {WANTED}")
     images.sort(key=lambda pair: PARTS.index(pair[1]))
     notes = [f"{', '.join(unused)} in the file: not used"] if unused else []
-    order = [part for part in (TRAIN, VALIDATION, TEST) if part in labels]
-    if not order and not labels:
+    if labelled and not labels:
         raise UsageError(
             f"{path} holds images without labels; wanted: {WANTED}"
             + (f", or y.npy beside {path.name}" if path.suffix.lower() == ".npy" else "")

@@ -145,6 +145,12 @@ def _facts_of(entry: Entry) -> _Facts | str:
         return why(error)
 
 
+def content_of(entry: Entry) -> str:
+    """The hash of an image's pixels; '' of a file that cannot be read."""
+    facts = _facts_of(entry)
+    return facts.content if isinstance(facts, _Facts) else ""
+
+
 def _looked_at(image: Image.Image, size: tuple[int, int], mode: str, tile: str) -> _Facts:
     if high_valued(image):
         values = values_of(image)

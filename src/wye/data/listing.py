@@ -162,5 +162,13 @@ def list_folder(root: Path) -> Listing:
     return Listing(root, layout.about, entries, left_out, notes)
 
 
+def every_image(root: Path) -> tuple[list[Place], list[LeftOut]]:
+    """Every image at or below a folder, as the names that lead to it, and what is left out."""
+    scan = _Scan(root)
+    return list(scan.tree.paths()), [
+        _left_out(why, names) for why, names in sorted(scan.left_out.items())
+    ]
+
+
 def _left_out(why: str, names: list[str]) -> LeftOut:
     return LeftOut(why=why, count=len(names), examples=tuple(names[:5]))

@@ -37,11 +37,13 @@ class Measurement:
         figures: those of `result.json`.
         labels: int64 `(N,)` on the CPU, the images in their order; None without a classifier.
         predicted: the class that each was given, likewise.
+        probabilities: `(N, outputs)`, likewise.
     """
 
     figures: dict[str, Any]
     labels: Tensor | None = None
     predicted: Tensor | None = None
+    probabilities: Tensor | None = None
 
 
 Judge = Callable[[Tensor], Tensor]
@@ -157,7 +159,7 @@ def measure(
         )
         if optimum is not None:
             figures["psnr_pca"] = optimum
-    return Measurement(figures, found.labels, found.predicted)
+    return Measurement(figures, found.labels, found.predicted, found.probabilities)
 
 
 class Gathered:
@@ -168,6 +170,7 @@ class Gathered:
         self.report: Mapping[str, Any] | None = None
         self.labels: Tensor | None = None
         self.predicted: Tensor | None = None
+        self.probabilities: Tensor | None = None
         self.log_likelihood: Tensor | None = None
         self.judged: Tensor | None = None
         self.errors: Mapping[str, Tensor] = {}
@@ -186,6 +189,7 @@ class Gathered:
             entropy = F.cross_entropy(answer.logits, answer.labels, reduction="none")
             self._keep("labels", answer.labels)
             self._keep("predicted", answer.logits.argmax(1))
+            self._keep("probabilities", answer.logits.softmax(1))
             self._keep("log_likelihood", -entropy.double())
         if answer.reconstructions is not None:
             self._quality.update(answer.originals, answer.reconstructions)

@@ -97,6 +97,18 @@ def _study(
     return layout.page("when.html", page, links, answers=when_page.answers(rows), **content)
 
 
+def environment() -> jinja2.Environment:
+    """The templates of this folder, which escape what they are given."""
+    here = resources.files("wye.report")
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: here.joinpath(name).read_text("utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 class _Layout:
     """The templates, and what is the same on every page."""
 
@@ -104,13 +116,7 @@ class _Layout:
         here = resources.files("wye.report")
         styles = [here.joinpath(name).read_text("utf-8") for name in STYLES]
         self.style = "\n".join([*styles, dark_colours()])
-        self.environment = jinja2.Environment(
-            loader=jinja2.FunctionLoader(lambda name: here.joinpath(name).read_text("utf-8")),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self.environment = environment()
         self.environment.filters.update({**pages.FILTERS, **when_page.FILTERS})
 
     def page(

@@ -57,14 +57,31 @@ class Examples(NamedTuple):
         return [] if self.indices is None else [f"test {at}" for at in self.indices.tolist()]
 
 
+class Mistakes(NamedTuple):
+    """Test images that were given a wrong class, those with the highest probability of it first.
+
+    Attributes:
+        pixels: as the network was shown them, uint8 `(N, C, H, W)`.
+        indices: which of the test images they are, int64 `(N,)`.
+        labels, predicted: their true class and the given one, int64 `(N,)`.
+        probability: of the given one, float32 `(N,)`.
+    """
+
+    pixels: Tensor
+    indices: Tensor
+    labels: Tensor
+    predicted: Tensor
+    probability: Tensor
+
+
 class RunFolder:
     """The files of one run and their names.
 
     `recipe.yaml`, `environment.json`, `data.json` and `unreadable.txt` of own images (see
     `Inspection`), `metrics.jsonl`, `result.json`, `model.safetensors` and `config.json`,
     `predictions.safetensors` (`labels` and `predicted`, int64 `(N,)` of the test images in their
-    order), `examples.safetensors` (see `Examples`), `best.safetensors`, `last.ckpt`,
-    `journal.jsonl` (see `Journal`), `figures/`.
+    order), `examples.safetensors` (see `Examples`), `mistakes.safetensors` (see `Mistakes`),
+    `best.safetensors`, `last.ckpt`, `journal.jsonl` (see `Journal`), `figures/`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,7 +111,7 @@ class RunFolder:
         epoch = ("best.safetensors", "last.ckpt", "metrics.jsonl")
         end = ("model.safetensors", "config.json", "predictions.safetensors")
         begin = ("recipe.yaml", "environment.json", "data.json", "unreadable.txt")
-        names = (*begin, *epoch, *end, "examples.safetensors")
+        names = (*begin, *epoch, *end, "examples.safetensors", "mistakes.safetensors")
         return [*(self.path / name for name in (*names, "result.json")), self.journal.path]
 
     def sweep(self) -> None:
@@ -139,6 +156,10 @@ class RunFolder:
         """Write `examples.safetensors`: what the gallery shows."""
         tensors = {name: of for name, of in examples._asdict().items() if of is not None}
         self.write_weights("examples.safetensors", tensors)
+
+    def write_mistakes(self, mistakes: Mistakes) -> None:
+        """Write `mistakes.safetensors`."""
+        self.write_weights("mistakes.safetensors", mistakes._asdict())
 
     @property
     def has_examples(self) -> bool:

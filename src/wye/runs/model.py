@@ -71,6 +71,8 @@ class Model(nn.Module):
         pixels: `(C, H, W)` of the images that are handed in, before the recipe's `data.view`.
         reading: how the run's own images became those; None of a data set by name.
         latent_size: values of a latent code, all that the decoder is given.
+        reference: how it did on the run's validation images, see `wye.runs.reference`; None in a
+            run of an earlier version.
 
     Args:
         config: what `config.json` holds.
@@ -101,6 +103,7 @@ class Model(nn.Module):
         self.inputs = _normalization(config["inputs"])
         self.targets = _normalization(config["targets"])
         self.reading = Reading(**config["reading"]) if config.get("reading") else None
+        self.reference: dict[str, Any] | None = config.get("reference")
         seen = tuple(self.view(torch.zeros((1, *self.pixels)), torch.Generator()).shape[1:])
         if seen != self.shape:
             raise MachineError(f"images of {self.pixels} become {seen}, not {self.shape}")
@@ -259,14 +262,27 @@ class Model(nn.Module):
         made = self.network.decoder(codes[:, :size].reshape(-1, *outputs), route)
         return self.targets.undo(made)
 
-    def anomaly(self, images: Given) -> NDArray[np.float32]:
+    def anomaly(self, images: Given, quantile: bool = False) -> NDArray[np.float32]:
         """Mean squared error of each image's reconstruction `(N,)`: high for what is unlike
         the training images.
 
+        Args:
+            quantile: instead the fraction of `reference` images whose error is no larger.
+
         Raises:
-            UsageError: the network has no decoder, or the images have another shape.
+            UsageError: the network has no decoder, the images have another shape, or there is no
+                reference for a quantile.
         """
-        return _joined([self._errors(batch) for batch in self._batches(images)])
+        errors = _joined([self._errors(batch) for batch in self._batches(images)])
+        return self.quantile(errors) if quantile else errors
+
+    def quantile(self, errors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The fraction of `reference` images whose reconstruction error is no larger `(N,)`."""
+        known = (self.reference or {}).get("errors")
+        if not known:
+            raise UsageError(f"{self.name} keeps no errors of validation images to compare with")
+        places = np.searchsorted(np.asarray(known, np.float32), errors, side="right")
+        return (places / len(known)).astype(np.float32)
 
     def _errors(self, images: Tensor) -> Tensor:
         seen = self.view(images, torch.Generator(images.device).manual_seed(0))

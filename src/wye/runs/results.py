@@ -17,7 +17,9 @@ from wye.recipe.schema import Recipe
 from wye.runs.examples import examples
 from wye.runs.folder import RunFolder
 from wye.runs.judge import judge_of
+from wye.runs.mistakes import worst
 from wye.runs.model import Model
+from wye.runs.reference import reference_of
 from wye.runs.run import Run
 from wye.runs.setup import Setup
 from wye.training.loop import Trainer
@@ -50,12 +52,17 @@ def evaluate(
         if part == "test" or data.validation is not None
     }
     found = measured["test"].figures
-    folder.write_json("config.json", config_of(recipe, network, data, trainer.precision, found))
+    config = config_of(recipe, network, data, trainer.precision, found)
+    state = {name: value.detach() for name, value in network.state_dict().items()}
+    reference = reference_of(Model(config, state), data)
+    folder.write_json("config.json", {**config, "reference": reference})
     if (test := measured["test"]).labels is not None and test.predicted is not None:
         folder.write_predictions(test.labels, test.predicted)
     shown = examples(network, data, setup.streams, trainer.precision, setup.corrupt)
     if shown is not None:
         folder.write_examples(shown)
+    if (mistakes := worst(measured["test"], data.test)) is not None:
+        folder.write_mistakes(mistakes)
     seconds = sum(line["seconds"] for line in history)
     images = sum(line["seconds"] * line["images_per_second"] for line in history)
     result: dict[str, Any] = {

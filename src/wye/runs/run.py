@@ -20,7 +20,7 @@ from wye.recipe.overrides import YAML_FAULTS, validated
 from wye.recipe.parts import BEST, EPOCHS, LAST
 from wye.recipe.schema import Recipe
 from wye.registry import suggest
-from wye.runs.folder import RUNS, Examples, RunFolder
+from wye.runs.folder import RUNS, Examples, Mistakes, RunFolder
 from wye.runs.schema import Config, Environment, Epoch, Result, checked, from_json, read_text
 from wye.studies.load import yaml_loader
 from wye.wording import plain
@@ -205,6 +205,34 @@ class Run:
         if found.indices is not None and found.indices.shape != images[0].shape[:1]:
             raise damaged
         return found
+
+    def mistakes(self) -> Mistakes | None:
+        """Its worst mistakes on the test images; None where none were kept.
+
+        Raises:
+            MachineError: the file is damaged.
+        """
+        path = self.path / "mistakes.safetensors"
+        if not path.exists():
+            return None
+        try:
+            found = Mistakes(**self._tensors(path.name))
+        except TypeError:
+            raise MachineError(f"{path} is damaged") from None
+        pixels = found.pixels
+        if (
+            str(pixels.dtype) != "torch.uint8"
+            or pixels.ndim != 4
+            or pixels.shape[1] not in (1, 3)
+            or any(each.shape != pixels.shape[:1] for each in found[1:])
+        ):
+            raise MachineError(f"{path} is damaged")
+        return found
+
+    def test_names(self) -> list[str]:
+        """The files of the test images in their order; empty for a data set by name."""
+        found = self.inspection
+        return [] if found is None else [file.path for file in found.of("test")]
 
     def _facts(self) -> dict[str, str]:
         status = self.result["status"] if self.result else "unfinished"

@@ -175,6 +175,17 @@ class OwnReading(Content):
         return self
 
 
+class Reference(Content):
+    """How the network did on images that it did not learn from, see `wye.runs.reference`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    part: Literal["train", "validation"]
+    images: Whole
+    errors: Annotated[list[Annotated[Number, Field(ge=0)]], Field(max_length=1001)] = []
+    temperature: Annotated[Number, Field(gt=0)] | None = None
+
+
 class Config(Content):
     """`config.json`."""
 
@@ -193,6 +204,7 @@ class Config(Content):
     reading: OwnReading | None = None
     inputs: Constants
     targets: Constants
+    reference: Reference | None = None
 
     @model_validator(mode="after")
     def _of_the_channels(self) -> Config:

@@ -1,0 +1,222 @@
+"""A finished run measured again: on its own test images, or on others that have a class."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wye.data.examine import content_of
+from wye.data.images import Images
+from wye.data.inspection import Unreadable
+from wye.data.layout import TEST, TRAIN
+from wye.data.listing import Entry
+from wye.data.prepare import Prepared
+from wye.data.storage import memory_share, stored
+from wye.errors import UsageError
+from wye.evaluation.calibration import calibration_error, with_temperature
+from wye.evaluation.measure import Measurement, measure
+from wye.evaluation.views import Views
+from wye.recipe.schema import Recipe
+from wye.registry import suggest
+from wye.runs.dependencies import Others, dependencies
+from wye.runs.folder import RunFolder
+from wye.runs.given import batches, folders_of, given, say_faults
+from wye.runs.mistakes import wrong
+from wye.runs.model import Model
+from wye.runs.results import measured_part
+from wye.runs.run import Run
+from wye.runs.setup import set_up
+from wye.streams import Streams
+
+log = logging.getLogger("wye")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What labelled images say of a run.
+
+    Attributes:
+        name: of the images.
+        figures: as in `result.json`; with a classifier also `calibration`: the expected calibration
+            error `ece`; the `temperature` fitted on the validation part, and `ece_scaled`, the
+            error with it, where there is one.
+        mistakes: `path`, `true`, `predicted` and `probability` of each wrong image, the most
+            probable first.
+    """
+
+    name: str
+    figures: dict[str, Any]
+    mistakes: list[dict[str, Any]]
+
+
+def evaluate_run(
+    run: Run, model: Model, data: Sequence[str] = (), source: Path | None = None
+) -> Evaluation:
+    """Measure a run on its test images, or on others.
+
+    Args:
+        model: the run's.
+        data: the other images, see `given`; those with a class are measured, and of them the test
+            part alone where there is one.
+        source: where the run's own images are now, if they were moved.
+
+    Raises:
+        UsageError: no image has a class, a class is none of the run's, or no file can be read.
+    """
+    own = run.inspection.root if run.inspection is not None else None
+    if not data or (
+        len(data) == 1 and (data[0] == run.recipe.data.name or os.path.realpath(data[0]) == own)
+    ):
+        found, names, name = _on_its_test_images(run, model, source)
+    else:
+        found, names, name = _on_others(run, model, data)
+    return Evaluation(name, _calibrated(found, model), _mistakes(found, names, model.classes))
+
+
+def _on_its_test_images(
+    run: Run, model: Model, source: Path | None
+) -> tuple[Measurement, list[str], str]:
+    alone = run.recipe.model_copy(update={"transfer": None})
+    judge = dependencies(alone, Others(_not_here, cut=True)).judge
+    setup = set_up(run.recipe, weighted=False, source=source, before=run.inspection)
+    setup.network.load_state_dict(model.network.state_dict())
+    precision = str(run.environment.get("precision", "fp32"))
+    found = measured_part(setup, setup.network, setup.data, "test", precision, judge)
+    if (now := setup.data.inspection) is not None:
+        root = Path(now.root) if Path(now.root).is_dir() else Path()
+        names = [str(root / file.path) for file in now.of(TEST)]
+    else:
+        names = [f"{setup.data.name}/test/{at}" for at in range(len(setup.data.test))]
+    return found, names, setup.data.name
+
+
+def _not_here(recipe: Recipe, folder: RunFolder) -> Run:
+    raise UsageError(f"{folder.path} holds no finished run of {recipe.row}")
+
+
+def _on_others(run: Run, model: Model, data: Sequence[str]) -> tuple[Measurement, list[str], str]:
+    name = " ".join(data)
+    entries = _labelled(given(data, model.classes), name, run, model)
+    faults: list[Unreadable] = []
+    kept: list[Entry] = []
+
+    def read() -> Iterator[Tensor]:
+        for some, pixels in batches(entries, model, faults):
+            kept.extend(some)
+            yield pixels
+
+    large = len(entries) * math.prod(model.pixels) > memory_share()
+    pixels = (
+        stored(read()) if large else torch.cat([*read(), torch.zeros((0, *model.pixels)).byte()])
+    )
+    say_faults(faults, entries)
+    _say_known(run, kept)
+    labels = torch.tensor([model.classes.index(entry.label) for entry in kept])
+    images, recipe = Images(pixels, labels), run.recipe
+    prepared = Prepared(
+        name=name,
+        classes=model.classes,
+        train=images,
+        validation=images,
+        test=images,
+        published_train=pixels,
+        published_size=pixels.shape[2],
+        inputs=model.inputs,
+        targets=model.targets,
+        augment=None,
+        corrupt=None,
+        view=model.view if recipe.data.view else None,
+    )
+    wanted = recipe.evaluation
+    views = Views(wanted.mirror_views, wanted.shifted_views)
+    precision = str(run.environment.get("precision", "fp32"))
+    streams = Streams(recipe.seed, recipe.seeds)
+    # As a validation part, for which no linear yardstick of the training images is asked.
+    found = measure(model.network, prepared, "validation", streams, precision, views)
+    return found, [entry.path for entry in kept], name
+
+
+def _labelled(entries: list[Entry], name: str, run: Run, model: Model) -> list[Entry]:
+    """The images that are measured."""
+    known = ", ".join(model.classes[:10])
+    found = [entry for entry in entries if entry.label]
+    if not found:
+        raise UsageError(
+            f"no image of {name} has a class; wanted: folders called as the run's classes"
+            f" ({known}), or a table of path and label"
+        )
+    if len(tests := [entry for entry in found if entry.part == TEST]) not in (0, len(found)):
+        log.info("%s: its test part is measured, %d of %d images", name, len(tests), len(found))
+        found = tests
+    if less := [entry for entry in entries if not entry.label]:
+        others = [f for f in folders_of(less) if f]
+        log.warning(
+            "%s: %d images have no class of the run and are left out%s",
+            *(name, len(less), f" (in {', '.join(others[:5])})" if others else ""),
+        )
+    unknown = sorted({entry.label for entry in found} - set(model.classes))
+    if unknown and run.recipe.data.classes is not None and name == run.recipe.data.name:
+        return [entry for entry in found if entry.label in model.classes]
+    if unknown:
+        raise UsageError(
+            f"{name} has classes that the run does not know: {', '.join(unknown[:5])};"
+            f" {suggest(unknown[0], model.classes)}"
+        )
+    return found
+
+
+def _say_known(run: Run, entries: list[Entry]) -> None:
+    """Say how many of the images the run was trained on."""
+    if run.inspection is None:
+        return
+    trained = {file.content for file in run.inspection.of(TRAIN)}
+    with ThreadPoolExecutor() as pool:
+        seen = sum(content in trained for content in pool.map(content_of, entries))
+    if seen:
+        log.warning(
+            "%d of these %d images are among the run's training images: what is measured on them is"
+            " too good",
+            *(seen, len(entries)),
+        )
+
+
+def _calibrated(found: Measurement, model: Model) -> dict[str, Any]:
+    if found.probabilities is None or found.labels is None:
+        return found.figures
+    probabilities, labels = found.probabilities.numpy(), found.labels.numpy()
+    said: dict[str, Any] = {"ece": calibration_error(probabilities, labels)}
+    if (temperature := (model.reference or {}).get("temperature")) is not None:
+        scaled = with_temperature(probabilities, temperature)
+        said |= {"temperature": temperature, "ece_scaled": calibration_error(scaled, labels)}
+    return {**found.figures, "calibration": said}
+
+
+def _mistakes(
+    found: Measurement, names: Sequence[str], classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    if found.labels is None or found.predicted is None:
+        return []
+    places, given_to = wrong(found)
+    return [
+        {
+            "path": names[at],
+            "true": classes[int(found.labels[at])],
+            "predicted": class_name(int(found.predicted[at]), classes),
+            "probability": probability,
+        }
+        for at, probability in zip(places.tolist(), given_to.tolist(), strict=True)
+    ]
+
+
+def class_name(output: int, classes: Sequence[str]) -> str:
+    """The class of an output; a spare one has a number."""
+    return classes[output] if output < len(classes) else f"output {output + 1}"

@@ -1,0 +1,187 @@
+"""Images given to a finished run: files, folders, patterns, a list on standard input, data sets."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from wye.data.arrays import list_arrays
+from wye.data.catalog import DATASETS
+from wye.data.folder import is_own, listing_of
+from wye.data.images import DataSet
+from wye.data.inspection import Unreadable
+from wye.data.layout import MASKS, PARTS, normal, part_of
+from wye.data.listing import ARRAYS, Entry, every_image
+from wye.data.reading import READ_ERRORS, open_image, why
+from wye.data.sources import load
+from wye.data.storage import Pixels, part_size
+from wye.data.tables import list_table, table_beside
+from wye.errors import UsageError
+from wye.registry import suggest
+from wye.runs.model import Model
+
+STDIN = "-"
+AT_ONCE = 256
+"""Images that are read before the network sees them."""
+
+log = logging.getLogger("wye")
+
+
+def given(data: str | Path | Sequence[str | Path], classes: Sequence[str] = ()) -> list[Entry]:
+    """The images that a person names, none of them read yet.
+
+    Each is one of: an image file; a folder, with all below it; a pattern such as `photos/*.jpg`; a
+    table of path and label; an array file; a data set's name; `-`, for a list of such on standard
+    input, one on a line. In a folder an image's class is the nearest folder above it that is called
+    as one of `classes`, and its part the one that a folder above is called after; where no folder
+    says so, a table beside the images does.
+
+    Args:
+        classes: those of the run.
+
+    Raises:
+        UsageError: there is no such thing, or it holds no images.
+    """
+    items = [data] if isinstance(data, str | Path) else data
+    known = {normal(name) for name in classes}
+    found = {entry.path: entry for item in items for entry in _of(str(item), known)}
+    if not found:
+        raise UsageError("no images were given: standard input holds no line")
+    return list(found.values())
+
+
+def _of(item: str, classes: set[str]) -> Iterable[Entry]:
+    if item == STDIN:
+        lines = [line.strip("\r\n") for line in sys.stdin]
+        return [entry for line in lines if line.strip() for entry in _of(line, classes)]
+    if item in DATASETS:
+        return _of_set(load(item))
+    path = Path(item).expanduser()
+    if path.is_dir():
+        return _of_folder(path, classes)
+    if is_own(item):
+        array = path.suffix.lower() in ARRAYS
+        return (list_arrays(path, labelled=False) if array else listing_of(path)).entries
+    if path.is_file():
+        return [Entry(item, "", _class_of(path.parts[:-1], classes), partial(open_image, path))]
+    if matches := sorted(glob.glob(str(path), recursive=True)):
+        return [entry for match in matches for entry in _of(match, classes)]
+    if glob.has_magic(item):
+        raise UsageError(f"nothing fits the pattern {item}")
+    raise UsageError(f"there is no file, folder or data set {item}; {suggest(item, DATASETS)}")
+
+
+def _of_folder(root: Path, classes: set[str]) -> list[Entry]:
+    places, left_out = every_image(root)
+    if not places:
+        hints = "; ".join(f"{left.count} {left.why}" for left in left_out)
+        raise UsageError(
+            f"the folder {root} holds no images{f' (left out: {hints})' if hints else ''}"
+        )
+    for left in left_out:
+        log.info("%s: left out: %d %s (%s)", root, left.count, left.why, ", ".join(left.examples))
+    entries = [
+        Entry(
+            str(root.joinpath(*place)),
+            next((part for name in place[:-1] if (part := part_of(name))), ""),
+            _class_of((root.resolve().name, *place[:-1]), classes),
+            partial(open_image, root.joinpath(*place)),
+        )
+        for place in places
+    ]
+    if not any(entry.label for entry in entries) and (table := table_beside(root)) is not None:
+        log.info("%s: the classes are those that %s says", root, table.name)
+        return list_table(table).entries
+    return entries
+
+
+def _class_of(folders: Sequence[str], classes: set[str]) -> str:
+    for name in reversed(folders):
+        if name.casefold() in MASKS:
+            return ""
+        if normal(name) in classes:
+            return normal(name)
+    return ""
+
+
+def _of_set(data: DataSet) -> Iterator[Entry]:
+    for part in PARTS:
+        if (images := getattr(data, part)) is None:
+            continue
+        for at, label in enumerate(images.labels.tolist()):
+            name = data.classes[label] if label >= 0 else ""
+            picture = partial(_picture, images.pixels, at)
+            yield Entry(f"{data.name}/{part}/{at}", part, name, picture)
+
+
+def _picture(pixels: Pixels, at: int) -> Image.Image:
+    return Image.fromarray(pixels[at].permute(1, 2, 0).squeeze(2).numpy())
+
+
+def thinned(entries: list[Entry], most: int = 2000) -> list[Entry]:
+    """So many of the images, spread evenly; says so where there are more."""
+    if len(entries) <= most:
+        return entries
+    log.info("%d of the %d images are drawn, spread evenly", most, len(entries))
+    return [entries[at * len(entries) // most] for at in range(most)]
+
+
+def folders_of(entries: Iterable[Entry]) -> list[str]:
+    """The names of the folders that images lie in."""
+    return sorted({PurePosixPath(entry.path).parent.name for entry in entries})
+
+
+def batches(
+    entries: Sequence[Entry], model: Model, faults: list[Unreadable]
+) -> Iterator[tuple[list[Entry], Tensor]]:
+    """Images as a model takes them, uint8 `(N, *model.pixels)`, some at a time.
+
+    No more of them are in memory than those.
+
+    Args:
+        faults: takes in the files that cannot be read.
+    """
+    size = min(AT_ONCE, part_size(model.pixels))
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(entries), size):
+            some = entries[start : start + size]
+            read = zip(some, pool.map(partial(_read, model), some), strict=True)
+            kept = []
+            for entry, pixels in read:
+                if isinstance(pixels, str):
+                    faults.append(Unreadable(path=entry.path, why=pixels))
+                else:
+                    kept.append((entry, pixels))
+            if kept:
+                yield [entry for entry, _ in kept], torch.cat([pixels for _, pixels in kept])
+
+
+def _read(model: Model, entry: Entry) -> Tensor | str:
+    try:
+        with entry.open() as image:
+            return model.read(image)
+    except READ_ERRORS as error:
+        return why(error)
+
+
+def say_faults(faults: Sequence[Unreadable], entries: Sequence[Entry]) -> None:
+    """Say which files could not be read.
+
+    Raises:
+        UsageError: none of them could.
+    """
+    named = "".join(f"\n  {fault.path}: {fault.why}" for fault in faults)
+    if faults and len(faults) == len(entries):
+        count = "it" if len(faults) == 1 else f"none of the {len(faults)} files"
+        raise UsageError(f"{count} cannot be read as an image:{named}")
+    if faults:
+        log.warning("%d of %d files cannot be read:%s", len(faults), len(entries), named)

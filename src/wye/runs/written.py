@@ -1,0 +1,121 @@
+"""Files of what a run made of images: tables of a line an image, and latent codes."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wye.errors import UsageError
+from wye.files import save_bytes, write_atomically
+
+if TYPE_CHECKING:
+    from wye.runs.predicting import Codes
+
+TABLES = (".csv", ".jsonl")
+CODES = (".npz", ".csv", ".parquet")
+
+
+def check_suffix(path: Path, known: tuple[str, ...]) -> None:
+    """Refuse a file of a form that is not written, before anything is computed.
+
+    Raises:
+        UsageError: its suffix is none of `known`, or parquet cannot be written here.
+    """
+    if path.suffix.lower() not in known:
+        raise UsageError(f"--out {path}: its suffix should be one of {', '.join(known)}")
+    if path.suffix.lower() == ".parquet":
+        with _needing_pandas(path):
+            import pandas  # type: ignore[import-untyped]  # noqa: F401
+            import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
+
+
+@contextlib.contextmanager
+def _needing_pandas(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(
+            f"{path.suffix} needs {error.name}, which is not installed: pip install pandas pyarrow;"
+            " .csv and .npz need nothing"
+        ) from None
+
+
+def write_table(path: Path, records: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
+    """Write a line for each record as it comes, as CSV or JSON lines.
+
+    Args:
+        columns: of the CSV; JSON lines hold all that a record does.
+
+    Raises:
+        UsageError: the suffix is neither .csv nor .jsonl.
+        OSError: the machine refused.
+    """
+    check_suffix(path, TABLES)
+
+    def write(temporary: Path) -> None:
+        # A name of a file need not be UTF-8.
+        with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            if path.suffix.lower() == ".csv":
+                lines.writerow(columns)
+            for record in records:
+                if path.suffix.lower() == ".csv":
+                    lines.writerow([_cell(record.get(name)) for name in columns])
+                else:
+                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, write)
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def write_codes(path: Path, found: Codes) -> None:
+    """Write latent codes with paths, classes and parts, by the suffix .npz, .csv or .parquet.
+
+    A `.npz` holds `codes` `(N, K)` and, of text, `paths`, `classes` (the true ones, '' where not
+    known), `predicted` and `parts` `(N,)`; a table has the columns `path`, `class`, `predicted`,
+    `part` and `code_0` and so on.
+
+    Raises:
+        UsageError: another suffix, or parquet cannot be written here.
+        MachineError: the machine refused.
+    """
+    import numpy as np
+
+    check_suffix(path, CODES)
+    text: dict[str, list[str]] = {
+        "path": [entry.path for entry in found.entries],
+        "class": [entry.label for entry in found.entries],
+        "predicted": found.predicted or [""] * len(found.entries),
+        "part": [entry.part for entry in found.entries],
+    }
+    names = [f"code_{at}" for at in range(found.codes.shape[1])]
+    if path.suffix.lower() == ".csv":
+        lines = zip(*text.values(), found.codes.tolist(), strict=True)
+        columns = [*text, *names]
+        write_table(
+            path,
+            (dict(zip(columns, (*line[:4], *line[4]), strict=True)) for line in lines),
+            columns,
+        )
+        return
+    buffer = io.BytesIO()
+    if path.suffix.lower() == ".npz":
+        plural = {"path": "paths", "class": "classes", "predicted": "predicted", "part": "parts"}
+        arrays: dict[str, Any] = {plural[name]: np.array(text[name], dtype=str) for name in plural}
+        np.savez(buffer, codes=found.codes, **arrays)
+    else:
+        with _needing_pandas(path):
+            import pandas
+
+            table = pandas.DataFrame(found.codes, columns=names)
+            pandas.concat([pandas.DataFrame(text), table], axis=1).to_parquet(buffer)
+    save_bytes(path, buffer.getvalue())
