@@ -2,13 +2,14 @@
 # make test   lint, types and every test
 # make docs   write the generated parts of README.md and docs/
 # make bench  measure speed and memory, and write docs/performance.md
+# make soak   kills, sharing, generated inputs for half an hour, and write docs/reliability.md
 # make env    only the environment, in .venv
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/make-run
 
-.PHONY: env run test lint docs bench clean
+.PHONY: env run test lint docs bench soak clean
 
 env: .venv/ready
 
@@ -41,6 +42,9 @@ docs: env
 
 bench: env
 	@$(BIN)/python -m benchmarks --out docs/performance.md
+
+soak: env
+	@$(BIN)/python -m benchmarks.soak --out docs/reliability.md
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

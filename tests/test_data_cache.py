@@ -209,7 +209,7 @@ def test_a_failed_write_leaves_nothing_behind(
 
 
 def test_what_a_killed_process_left_is_cleared_away(source: Published, tmp_path: Path) -> None:
-    left = tmp_path / "cache" / "data" / ".mnist.working-abc"
+    left = tmp_path / "cache" / "data" / ".mnist.abc.part"
     left.mkdir(parents=True)
     (left / "half").write_bytes(b"x")
     load("mnist")

@@ -25,7 +25,6 @@ import wye.recipe
 from wye.data import load
 from wye.data.prepare import with_channels
 from wye.errors import MachineError, TrainingError, UsageError
-from wye.files import write_atomically
 from wye.plots.style import available
 from wye.recipe import Recipe
 from wye.runs import Run, RunFolder, find_runs
@@ -258,20 +257,6 @@ def test_numbers_that_json_does_not_have_become_null() -> None:
         "b": [None, 1.5],
         "c": {"d": None},
     }
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def failing(part: Path) -> None:
-        part.write_text("half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, failing)
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_full_disk_in_the_first_epoch_leaves_nothing(

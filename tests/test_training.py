@@ -160,6 +160,17 @@ def test_frozen_parts_keep_their_weights_and_statistics() -> None:
     assert any(key.startswith("encoder.layers.1.") for key in changed)
 
 
+def test_after_the_last_phase_a_resumed_network_is_frozen_as_it_was() -> None:
+    """What can be trained is counted in the result, whenever the run was killed."""
+    settings = recipe(train={"epochs": 1}, phases=[{"epochs": 1, "freeze": ["encoder"]}])
+    ours, resumed = trainer(settings), trainer(settings)
+    next(ours.epochs())
+    resumed.network.requires_grad_(True)
+    resumed.restore(ours.state())
+    learn = [[p.requires_grad for p in each.network.parameters()] for each in (ours, resumed)]
+    assert learn[0] == learn[1] and not all(learn[0])
+
+
 @pytest.mark.parametrize(
     ("norms", "moves", "learns"),
     [("all", False, False), (True, False, False), ("affine", True, False), (False, True, True)],

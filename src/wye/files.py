@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from wye.errors import MachineError
 
@@ -26,34 +31,116 @@ def usual_mode() -> int:
     return 0o666 & ~mask
 
 
-def write_atomically(path: Path, content: bytes | Callable[[Path], None]) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write `path` so that a reader, or a crash, never meets a part of it.
 
-    Args:
-        path: where the file shall be.
-        content: its bytes, or a function that writes a file at the path it is given.
+    The bytes go to a temporary file beside it and on to the disk, then the file is renamed, then
+    the folder goes to the disk: after a power cut there is the old file or the new one. A temporary
+    file that a killed process left is removed by the next that writes `path`.
 
     Raises:
         OSError: it cannot be written; what was there before is untouched and nothing is left over.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
-    temporary = Path(name)
+    handle, temporary = _locked(path, tempfile.mkstemp)
     try:
-        if callable(content):
-            os.close(handle)
-            content(temporary)
-        else:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-        # mkstemp makes files only their owner can read; a run folder is meant to be shared.
-        temporary.chmod(usual_mode())
-        temporary.replace(path)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            # mkstemp makes files only their owner can read; a run folder is meant to be shared.
+            temporary.chmod(usual_mode())
+            temporary.replace(path)
+        flush_folder(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
             # The error of a full disk has no file's name.
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+@contextlib.contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A folder beside `path`, which is made there; removed at the end, after a kill by the next.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def make(**place: Any) -> tuple[int, str]:
+        name = tempfile.mkdtemp(**place)
+        return os.open(name, os.O_RDONLY), name
+
+    handle, folder = _locked(path, make)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _locked(path: Path, make: Callable[..., tuple[int, str]]) -> tuple[int, Path]:
+    """A temporary file or folder beside `path`, locked while it is open: nobody removes it then.
+
+    Those of writers that are no more, whose locks the system has freed, are removed before.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
+        with contextlib.suppress(OSError):
+            _remove_abandoned(left)
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            handle, name = make(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
+            _lock(handle)
+            if os.fstat(handle).st_nlink:
+                return handle, Path(name)
+            os.close(handle)
+        # Somebody took it for abandoned before it was locked, or the folder has vanished.
+        path.parent.stat()
+
+
+def _remove_abandoned(left: Path) -> None:
+    handle = os.open(left, os.O_RDONLY if left.is_dir() else os.O_RDWR)  # NFS locks the writable
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes that want to hold it; waits for them.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    mark = folder / ".lock"
+    while True:
+        handle = os.open(mark, os.O_RDWR | os.O_CREAT, 0o666)
+        _lock(handle)
+        if os.fstat(handle).st_nlink:
+            break
+        os.close(handle)
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def flush_folder(folder: Path) -> None:
+    """Let the names in a folder reach the disk; nothing where the file system doesn't do that."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def save_bytes(path: Path, content: bytes) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from safetensors.torch import save_file
 from wye.data.catalog import Parts, Source
 from wye.data.images import DataSet, Images
 from wye.errors import MachineError
-from wye.files import cache_folder, usual_mode
+from wye.files import cache_folder, scratch, usual_mode
 
 log = logging.getLogger("wye")
 
@@ -66,17 +64,17 @@ def read(source: Source) -> DataSet | None:
     return DataSet(source.name, source.classes, train, test)
 
 
-def write(source: Source, parts: Parts, way: str, scratch: Path) -> Path:
+def write(source: Source, parts: Parts, way: str, place: Path) -> Path:
     """Store a data set whose content has been checked, all of it or nothing.
 
     Args:
         way: how it was obtained, kept beside the pixels.
-        scratch: a folder of `working`'s, where the file grows before it is put in place.
+        place: a folder of `working`'s, where the file grows before it is put in place.
 
     Raises:
         MachineError: the file cannot be written.
     """
-    path, growing = path_of(source), scratch / "growing"
+    path, growing = path_of(source), place / "growing"
     tensors = {
         f"{name}.{kind}": tensor
         for name, part in zip(("train", "test"), parts, strict=True)
@@ -115,16 +113,12 @@ def working(source: Source) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(error) from error
     try:
-        for left in folder.glob(f".{source.name}.working-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        try:
-            scratch = Path(tempfile.mkdtemp(prefix=f".{source.name}.working-", dir=folder))
-        except OSError as error:
-            raise _unwritable(error) from error
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.ExitStack() as stack:
+            try:
+                place = stack.enter_context(scratch(folder / source.name))
+            except OSError as error:
+                raise _unwritable(error) from error
+            yield place
     finally:
         lock.release()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wye.errors import UsageError, WyeError
-from wye.files import write_atomically
+from wye.files import held, write_atomically
 from wye.runs.records import Record
 from wye.runs.run import Run, complete_runs
 from wye.studies import row_names
@@ -91,6 +91,12 @@ def add(roots: Iterable[Path], folder: Path | None = None) -> Added:
         OSError: the folder can't be written.
     """
     folder = folder or SHIPPED
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        return _add(roots, folder)
+
+
+def _add(roots: Iterable[Path], folder: Path) -> Added:
     there = {record.key: record for record in read(folder)}
     done = Added()
     for run in (run for root in roots for run in complete_runs(root)):
@@ -111,7 +117,6 @@ def add(roots: Iterable[Path], folder: Path | None = None) -> Added:
                 continue
             there[record.key] = kept
             done.new.append(kept)
-    folder.mkdir(parents=True, exist_ok=True)
     by_study: dict[str, list[Record]] = {}
     for record in _sorted(there.values()):
         by_study.setdefault(record.row.partition("/")[0], []).append(record)

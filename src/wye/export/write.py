@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from wye._version import __version__
 from wye.errors import MachineError, UsageError
 from wye.export import onnx_file
 from wye.export.part import PARTS, Exportable, Part
-from wye.files import write_atomically
+from wye.files import scratch, write_atomically
 from wye.registry import suggest
 
 __all__ = ["FORMATS", "PARTS", "Exported", "export"]
@@ -78,8 +77,10 @@ def export(
     # A copy: the caller's model stays in its mode and on its device.
     exported = Part(copy.deepcopy(model).cpu().eval(), part).eval()  # type: ignore[attr-defined]
     inputs = exported.example(4) if part == "decoder" or images is None else images
-    with torch.no_grad(), tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / "made"
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad(), scratch(path) as folder:
+        made = folder / "made"
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch's exporter, about itself
@@ -100,8 +101,6 @@ def export(
                 f" PyTorch by {difference:.1e}"
             )
         content = made.read_bytes()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
     return Exported(path, difference, len(content), runner)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from wye.data.archives import contents
 from wye.data.catalog import MalformedError
 from wye.data.download import UnavailableError, https, pip
 from wye.errors import MachineError, UsageError
-from wye.files import cache_folder
+from wye.files import cache_folder, scratch
 from wye.network.torchvision_operators import torchvision_models
 
 ENDINGS = (".pth", ".pt", ".safetensors")
@@ -114,8 +113,8 @@ def _published_file(name: str) -> Path:
     log.info("%s: fetching its weights from %s", name, source.source)
     try:
         ours.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=ours.parent) as folder:
-            _obtained(source, Path(folder)).replace(ours)
+        with scratch(ours) as folder:
+            _obtained(source, folder).replace(ours)
     except UnavailableError as error:
         tried.append(f"{source.source}: {error}")
         raise MachineError(_unavailable(name, source, tried)) from None

@@ -18,7 +18,7 @@ from wye.data.prepare import Prepared
 from wye.data.storage import joined
 from wye.errors import TrainingError
 from wye.network.build import Network
-from wye.network.freezing import hold_statistics
+from wye.network.freezing import freeze, hold_statistics
 from wye.network.layers import bind_dropout
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
@@ -140,6 +140,8 @@ class Trainer:
         if self.phase_index < len(self.phases):
             self.current = self._phase_state()
             self.current.restore(state)
+        else:  # every phase is done; the last one's layers stay frozen
+            freeze(self.network, self.phases[-1].freeze, self.phases[-1].train.freeze_norms)
 
     def begin_epoch(self, epoch: int) -> Iterator[Batch]:
         """Make the network ready to train in `epoch`, and give out the epoch's batches."""
