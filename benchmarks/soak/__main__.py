@@ -19,7 +19,7 @@ import torch
 import torch._dynamo
 
 import wye.api
-import wye.cli.training
+import wye.cli.training  # noqa: F401
 from benchmarks.borders import BORDERS, Borders, try_some
 from benchmarks.soak.commands import Command
 from benchmarks.soak.long import many_runs

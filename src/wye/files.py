@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from wye.errors import MachineError
 
@@ -32,7 +32,18 @@ def usual_mode() -> int:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `path` so that a reader, or a crash, never meets a part of it.
+    """Write `path` so that a reader, or a crash, never meets a part of it: see `replacing`.
+
+    Raises:
+        OSError: it cannot be written; what was there before is untouched and nothing is left over.
+    """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` when it is whole.
 
     The bytes go to a temporary file beside it and on to the disk, then the file is renamed, then
     the folder goes to the disk: after a power cut there is the old file or the new one. A temporary
@@ -44,7 +55,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     handle, temporary = _locked(path, tempfile.mkstemp)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             # mkstemp makes files only their owner can read; a run folder is meant to be shared.

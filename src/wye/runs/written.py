@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wye.errors import UsageError
-from wye.files import save_bytes, write_atomically
+from wye.files import replacing, save_bytes
 
 if TYPE_CHECKING:
     from wye.runs.predicting import Codes
@@ -57,20 +57,19 @@ def write_table(path: Path, records: Iterable[Mapping[str, Any]], columns: list[
     """
     check_suffix(path, TABLES)
 
-    def write(temporary: Path) -> None:
-        # A name of a file need not be UTF-8.
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            lines = csv.writer(file, lineterminator="\n")
-            if path.suffix.lower() == ".csv":
-                lines.writerow(columns)
-            for record in records:
-                if path.suffix.lower() == ".csv":
-                    lines.writerow([_cell(record.get(name)) for name in columns])
-                else:
-                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, write)
+    with replacing(path) as bytes_file:
+        # A name of a file need not be UTF-8.
+        file = io.TextIOWrapper(bytes_file, "utf-8", errors="surrogateescape", newline="")
+        lines = csv.writer(file, lineterminator="\n")
+        if path.suffix.lower() == ".csv":
+            lines.writerow(columns)
+        for record in records:
+            if path.suffix.lower() == ".csv":
+                lines.writerow([_cell(record.get(name)) for name in columns])
+            else:
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        file.detach()  # flushes, and leaves the closing to its owner
 
 
 def _cell(value: Any) -> Any:
