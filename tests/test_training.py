@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from typing import Any, Literal, get_args
 
 import pytest
@@ -448,3 +450,27 @@ def test_making_images_needs_a_decoder() -> None:
     phases = [{"epochs": 3, "synthesize": "latent-smote"}]
     with pytest.raises(UsageError, match="latent-smote needs a decoder"):
         trainer(recipe(network=network, loss={"beta": 0}, phases=phases))
+
+
+def test_the_first_step_loads_no_compiler() -> None:
+    """Together they take two seconds, at every start of every run."""
+    code = """
+import sys
+import torch
+from wye.network.build import build_network
+from wye.recipe.schema import NetworkSettings, TrainSettings
+from wye.training.optimizers import build_optimizer
+
+texts = {"encoder": "C'(4) > BN > C(4)", "decoder": "mirror", "classifier": "L'(classes)"}
+network = build_network(NetworkSettings.model_validate(texts), (3, 8, 8), 2)
+for kind in ("sgd", "adam", "adamw", "adagrad", "rmsprop", "muon"):
+    settings = {"optimizer": kind, "lr": 0.1, "epochs": 1, "batch_size": 2}
+    optimizer = build_optimizer(network, TrainSettings.model_validate(settings))
+    network(torch.zeros(2, 3, 8, 8)).logits.sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    optimizer.load_state_dict(optimizer.state_dict())
+print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,10 @@ MOST_PARAMETERS = 4_000_000_000
 
 # Images in a probe of shapes; what a part leaves on the route for others is of as many.
 PROBE = 2
+
+# Numbers that go into a layer that is probed on the CPU, and its parameters: some milliseconds.
+MOST_PROBED = 2**18
+MOST_PROBED_PARAMETERS = 2**24
 
 
 class Stack(nn.Module):
@@ -76,11 +81,25 @@ def _start(shape: Shape) -> Route:
 
 
 def _probe(call: Call[nn.Module], inputs: Shape, route: Route) -> tuple[Shape, int]:
-    """Output shape and parameter count of a layer, found without memory on the meta device."""
+    """Output shape and parameter count of a layer that is never trained.
+
+    Its parameters are counted on the meta device, without memory. What comes out of it is found
+    on the CPU where that takes no time: torch's shape functions for the meta device load a
+    computer algebra system, half a second at each start of the command.
+    """
     try:
         with torch.device("meta"):
             layer = call(inputs)
-            outputs = apply(layer, torch.empty((PROBE, *inputs)), route)
+        parameters = sum(parameter.numel() for parameter in layer.parameters())
+        small = PROBE * math.prod(inputs) <= MOST_PROBED and parameters <= MOST_PROBED_PARAMETERS
+        device = "cpu" if small and torch.get_default_device().type == "cpu" else "meta"
+        # Sizes of what is left for later layers stay on the meta device.
+        there = route if route.side is None else replace(route, side=_moved(route.side, device))
+        # Random numbers drawn here must not move the stream of the layers that are trained.
+        with torch.device(device), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            layer = call(inputs).eval() if device == "cpu" else layer
+            outputs = apply(layer, torch.zeros((PROBE, *inputs)), there)
+        route.side = None if there.side is None else _moved(there.side, "meta")
     except (RuntimeError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise call.error(
@@ -90,4 +109,8 @@ def _probe(call: Call[nn.Module], inputs: Shape, route: Route) -> tuple[Shape, i
     shape = tuple(outputs.shape[1:])
     if math.prod(shape) == 0:
         raise call.error(f"{call.item} leaves nothing of {'x'.join(map(str, inputs))}")
-    return shape, sum(parameter.numel() for parameter in layer.parameters())
+    return shape, parameters
+
+
+def _moved(side: Tensor, device: str) -> Tensor:
+    return torch.zeros(side.shape, device=device)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wye.training.eager import eager
+
 # Coefficients of the quintic Newton-Schulz iteration (Jordan, "Muon", 2024): they trade an exact
 # orthogonalisation, which nobody needs, for a steep start, so that three steps do.
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -83,11 +85,13 @@ class MuonBesideAdamW:
     ) -> None:
         self.members: list[torch.optim.Optimizer] = []
         if filters:
-            self.members.append(Muon(list(filters), lr, momentum, dtype))
+            self.members.append(eager(Muon)(list(filters), lr, momentum, dtype))
         if others:
             # A memory of 20 steps for the squares: whole trainings last some hundred steps.
             betas = (0.9, 0.95)
-            self.members.append(torch.optim.AdamW(others, lr=others_lr, betas=betas, fused=True))
+            self.members.append(
+                eager(torch.optim.AdamW)(others, lr=others_lr, betas=betas, fused=True)
+            )
             for group in self.members[-1].param_groups:
                 group["scale"] = others_lr / lr
 

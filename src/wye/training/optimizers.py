@@ -11,6 +11,7 @@ from torch import nn
 from wye.network.backbones import Backbone
 from wye.network.build import Network
 from wye.recipe.schema import TrainSettings
+from wye.training.eager import eager
 from wye.training.muon import MuonBesideAdamW
 
 Optimizer = torch.optim.Optimizer | MuonBesideAdamW
@@ -39,20 +40,22 @@ def build_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
     eps = settings.eps or 1e-8
     match settings.optimizer:
         case "sgd":
-            return torch.optim.SGD(
+            return eager(torch.optim.SGD)(
                 groups, lr=lr, momentum=momentum, nesterov=settings.nesterov, fused=True
             )
         case "adam":
-            return torch.optim.Adam(groups, lr=lr, betas=betas, eps=eps, fused=True)
+            return eager(torch.optim.Adam)(groups, lr=lr, betas=betas, eps=eps, fused=True)
         case "adamw":
-            return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=eps, fused=True)
+            return eager(torch.optim.AdamW)(groups, lr=lr, betas=betas, eps=eps, fused=True)
         case "adagrad":
             # Fused Adagrad exists on the CPU only.
             on_cpu = groups[0]["params"][0].device.type == "cpu"
-            return torch.optim.Adagrad(groups, lr=lr, eps=settings.eps or 1e-10, fused=on_cpu)
+            return eager(torch.optim.Adagrad)(
+                groups, lr=lr, eps=settings.eps or 1e-10, fused=on_cpu
+            )
         case "rmsprop":
             # Keras's decay, which study S1 trained with; PyTorch's own default is 0.99.
-            return torch.optim.RMSprop(groups, lr=lr, alpha=0.9, eps=eps, momentum=momentum)
+            return eager(torch.optim.RMSprop)(groups, lr=lr, alpha=0.9, eps=eps, momentum=momentum)
 
 
 def _groups(
