@@ -30,7 +30,7 @@ from benchmarks.soak.writers import Kills, Server, draw_shapes_once, kill, write
 from wye.runs.environment import environment
 
 COUNTS = {"train": 100, "results": 60, "report": 40, "fetch": 80, "torchscript": 30, "onnx": 10}
-COUNTS |= {"embed": 40, "plot": 40}
+COUNTS |= {"embed": 10, "plot": 40}
 RANKS, STUDIES, CLUSTER, RUNS, INPUTS = 30, 24, 6, 200, 20_000
 SLOW = {"checkpoint": 0.05, "report": 0.05}
 SEED = 0
