@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -159,6 +160,29 @@ def test_help_asks_for_no_more_than_the_command_line() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "Usage: wye" in done.stdout and done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("own", "then"),
+    [
+        ({}, ["PASSIVE", None]),
+        ({"OMP_WAIT_POLICY": "active"}, ["active", None]),
+        ({"GOMP_SPINCOUNT": "9"}, [None, "9"]),
+    ],
+)
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, own: dict[str, str], then: list[str | None]
+) -> None:
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    script = "import json, os, wye; wye.rows; print(json.dumps(list(map(os.environ.get, {}))))"
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(names)], capture_output=True, text=True
+    )
+    assert json.loads(done.stdout) == then, done.stderr
 
 
 def test_no_test_module_imports_another() -> None:

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wye._version import __version__
+from wye.machine import wait_passively
 
 __all__ = [
     "Model",
@@ -40,6 +41,8 @@ _PLACES = {
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is first asked for: `wye --help` must not wait for torch."""
+    if name == "data" or name in _PLACES:
+        wait_passively()
     if name == "data":
         return import_module("wye.data")
     if name in _PLACES:

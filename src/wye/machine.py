@@ -88,6 +88,17 @@ def memory_gb() -> float | None:
     return None if found is None else round(found / 1e9, 1)
 
 
+def wait_passively() -> None:
+    """Let threads that wait for others sleep instead of spin, before torch's runtime loads.
+
+    Spinning threads hold cores that others could use: beside other programs on two cores a
+    training with them is three to five times slower. OMP_WAIT_POLICY and GOMP_SPINCOUNT of the
+    user's own stand. Nothing where torch is loaded already: its runtime has read them.
+    """
+    if "torch" not in sys.modules and "GOMP_SPINCOUNT" not in os.environ:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def keep_freed_memory() -> None:
     """Let this process keep the memory that it frees, where the C library lets it (glibc).
 
