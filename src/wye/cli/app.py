@@ -26,6 +26,7 @@ from wye.cli import (
     evaluate,
     export,
     find_lr,
+    gain,
     outputs,
     plot,
     reporting,
@@ -35,7 +36,7 @@ from wye.cli import (
     training,
 )
 from wye.errors import ElsewhereError, UsageError, WyeError, message_of
-from wye.machine import here
+from wye.machine import here, wait_passively
 from wye.wording import plain
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ outputs.add_to(app)
 export.add_to(app)
 plot.add_to(app)
 compare.add_to(app)
+gain.add_to(app)
 claims.add_to(app)
 reporting.add_to(app)
 bench.add_to(app)
@@ -101,6 +103,7 @@ def main() -> None:
     0: done, or whoever read the output has left. 1: the machine refused, or training went wrong.
     2: the request is mistaken. 130: interrupted.
     """
+    wait_passively()
     _prepare_streams()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Plain("%(message)s"))

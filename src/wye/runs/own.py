@@ -9,6 +9,8 @@ from typing import Any
 
 from wye.data.defaults import defaults
 from wye.data.folder import Own, inspect_own, is_own, seed_from
+from wye.data.inspection import Inspection
+from wye.data.layout import UNLABELLED
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
 from wye.streams import Streams
@@ -37,17 +39,9 @@ def resolve_own(
     plain = resolve(target, {"phases": []})
     overrides = overrides or {}
     recipe = with_overrides(plain.model_dump(), overrides)
-    data = recipe.data
-    if data.name != plain.data.name:
+    if recipe.data.name != plain.data.name:
         return recipe
-    found = inspect_own(
-        data.name,
-        Own(
-            seed=seed_from(Streams(recipe.seed, recipe.seeds).generator("split", "test")),
-            validation=data.validation,
-            duplicates=data.duplicates,
-        ),
-    )
+    found = _inspected(recipe)
     train = overrides.get("train")
     asked = isinstance(train, dict) and "batch_size" in train
     settings, line = defaults(found, recipe.train.batch_size if asked else None)
@@ -84,3 +78,23 @@ def remarks(result: dict[str, Any]) -> list[str]:
                 " a lower train.lr may help"
             )
     return found
+
+
+def has_unlabelled(recipe: Recipe) -> bool:
+    """Whether a recipe's data has training images whose label is not used."""
+    data = recipe.data
+    if data.labels_per_class is not None or not is_own(data.name):
+        return data.labels_per_class is not None
+    return bool(_inspected(recipe).of(UNLABELLED))
+
+
+def _inspected(recipe: Recipe) -> Inspection:
+    data = recipe.data
+    return inspect_own(
+        data.name,
+        Own(
+            seed=seed_from(Streams(recipe.seed, recipe.seeds).generator("split", "test")),
+            validation=data.validation,
+            duplicates=data.duplicates,
+        ),
+    )

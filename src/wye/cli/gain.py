@@ -1,0 +1,198 @@
+"""`wye gain`."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wye.cli.output import Json, figure, print_json, print_table
+from wye.cli.rows import Overrides, Protocol
+from wye.cli.training import Device
+from wye.machine import keep_freed_memory
+
+if TYPE_CHECKING:
+    from wye.evidence.gain import Arm, Effect, Gain
+    from wye.recipe import Recipe
+    from wye.runs.records import Record
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter this file's command."""
+    app.command("gain")(gain)
+
+
+def gain(
+    target: Annotated[str, typer.Argument(help="Own images (folder, table, arrays), or a row.")],
+    overrides: Overrides = None,
+    minutes: Annotated[
+        float, typer.Option(help="Time for all runs; a first round is run in any case.")
+    ] = 20.0,
+    margin: Annotated[
+        float, typer.Option(help="A difference that is not larger counts as none; .01: a point.")
+    ] = 0.01,
+    name: Annotated[
+        str, typer.Option("--metric", help="accuracy, balanced_accuracy or macro_f1.")
+    ] = "accuracy",
+    out: Annotated[
+        Path | None, typer.Option(help="Where the runs are.", show_default="runs/gain/<name>")
+    ] = None,
+    device: Device = "auto",
+    protocol: Protocol = "paper",
+    json: Json = False,
+) -> None:
+    """Does the autoencoder help here? Pairs of runs until it is decided.
+
+    The same network is trained with and without its decoder, in pairs of one seed. Looking after
+    each pair is allowed: the intervals are valid at every look. Finished runs are used again.
+    """
+    from wye.errors import UsageError
+    from wye.evidence.gain import arms_of, measure, sentence
+    from wye.jobs.plan import each_message_once
+    from wye.metrics import METRICS
+    from wye.recipe.overrides import parse_overrides
+    from wye.runs.folder import RUNS
+    from wye.runs.own import has_unlabelled, resolve_own
+
+    known = [each for each in METRICS if METRICS[each].counts is not None or each == "macro_f1"]
+    if name not in known:
+        raise UsageError(f"--metric {name}: it should be one of {', '.join(known)}")
+    if not (0 < minutes < math.inf and 0 < margin < 1):
+        raise UsageError("--minutes should be above 0, and --margin between 0 and 1")
+    keep_freed_memory()
+    with each_message_once():
+        recipe = resolve_own(target, parse_overrides(overrides or []), protocol)
+        arms = arms_of(recipe, has_unlabelled(recipe))
+        root = out or Path(RUNS) / "gain" / recipe.row
+        _say(f"compared with the classifier alone, in pairs, for at most {minutes:g} minutes:")
+        for arm in arms[1:]:
+            _say(f"  {arm.name}: {arm.about}")
+        try:
+            found = measure(
+                recipe,
+                arms,
+                lambda one, arm: _record(one, root / arm.name / f"seed-{one.seed}", device),
+                name=name,
+                margin=margin,
+                seconds=60 * minutes,
+                looked=_looked,
+            )
+        except KeyboardInterrupt:
+            again = shlex.join(["wye", *sys.argv[1:]])
+            _say(f"wye: interrupted; finished runs are used again: {again}")
+            raise typer.Exit(130) from None
+    command = _command(target, overrides or [], protocol, found.best, recipe)
+    picture = _draw(found, root)
+    if json:
+        print_json({**_document(found), "answer": sentence(found), "command": command})
+        return
+    _print(found)
+    print(sentence(found))
+    print(f"to train it so: {command}")
+    if picture is not None:
+        print(f"picture: {picture}")
+    print("This holds for these images, this network and these settings; others may differ.")
+
+
+def _record(recipe: Recipe, folder: Path, device: str) -> Record:
+    from wye.runs.launch import Launch, launch
+    from wye.runs.records import Record
+
+    return Record.of(launch(Launch(recipe=recipe, out=folder, device=device, resume=True)))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _looked(found: Gain) -> None:
+    effects = found.effects
+    pairs = max(len(effect.gains) for effect in effects)
+    each = "; ".join(f"{effect.arm} {_gained(effect)}" for effect in effects)
+    _say(f"{pairs} pair{'s' if pairs > 1 else ''}: {each}")
+
+
+def _gained(effect: Effect) -> str:
+    mean = f"{100 * effect.mean:+.1f}"
+    if effect.interval is None:
+        return mean
+    low, high = effect.interval
+    return f"{mean} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def _command(target: str, overrides: list[str], protocol: str, arm: Arm, recipe: Recipe) -> str:
+    words = ["wye", "train", target, *overrides]
+    for part, settings in arm.settings.items():
+        now = getattr(recipe, part).model_dump()
+        words += [f"{part}.{key}={value}" for key, value in settings.items() if now[key] != value]
+    return shlex.join([*words, *(["--protocol", protocol] if protocol != "paper" else [])])
+
+
+def _document(found: Gain) -> dict[str, Any]:
+    return {
+        "metric": found.name,
+        "margin": found.margin,
+        "decided": found.in_time,
+        "best": found.best.name,
+        "classifier": found.values(found.arms[0].name),
+        "arms": {
+            effect.arm: {
+                "pairs": len(effect.gains),
+                "gain": effect.mean,
+                "interval": effect.interval,
+                "verdict": effect.verdict,
+                "values": effect.values,
+            }
+            for effect in found.effects
+        },
+    }
+
+
+def _print(found: Gain) -> None:
+    from wye.metrics import spread
+
+    effects = {effect.arm: effect for effect in found.effects}
+    lines = []
+    for arm in found.arms:
+        measured = spread(found.values(arm.name).values())
+        effect = effects.get(arm.name)
+        seconds = [record.seconds or 0.0 for record in found.records[arm.name].values()]
+        lines.append(
+            (
+                arm.name,
+                str(measured.n if measured else 0),
+                figure(found.name, measured.mean if measured else None),
+                _gained(effect) if effect else "",
+                effect.verdict if effect else "",
+                f"{sum(seconds) / len(seconds):.0f} s",
+            )
+        )
+    print_table(
+        [
+            ("arm", "left"),
+            ("runs", "right"),
+            (found.name, "right"),
+            ("gain in points", "right"),
+            ("verdict", "left"),
+            ("a run", "right"),
+        ],
+        lines,
+    )
+
+
+def _draw(found: Gain, root: Path) -> Path | None:
+    from wye.plots.effects import effects_figure
+    from wye.plots.output import save
+    from wye.plots.style import available
+
+    if not available():
+        _say("no picture is drawn without matplotlib: pip install 'wye[plots]'")
+        return None
+    path = root / "gain.svg"
+    each = {effect.arm: (effect.gains, effect.interval) for effect in found.effects}
+    save(effects_figure(each, found.margin), path)
+    return path
