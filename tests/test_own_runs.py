@@ -19,7 +19,8 @@ from wye.data.inspection import Inspection
 from wye.errors import UsageError
 from wye.evidence.compare import compare
 from wye.evidence.systems import find_systems
-from wye.runs.own import remarks, resolve_own
+from wye.runs.own import resolve_own
+from wye.runs.remarks import remarks
 from wye.runs.run import Run
 
 TINY = {

@@ -19,7 +19,7 @@ from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
 from wye.runs.folder import RUNS, RunFolder, default_folder
-from wye.runs.own import remarks
+from wye.runs.remarks import remarks
 from wye.runs.results import evaluate
 from wye.runs.resume import restored, threads_of
 from wye.runs.run import Run
