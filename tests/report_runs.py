@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from wye.data.inspection import File, Inspection
 from wye.evidence.claims import Claim
 from wye.evidence.findings import Finding
 from wye.evidence.verdict import Verdict
@@ -17,7 +18,9 @@ from wye.recipe import recipe_from_row
 from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe
 from wye.report.site import render
-from wye.runs.folder import Examples, RunFolder
+from wye.runs.folder import RunFolder
+from wye.runs.pictures import Examples, Mistakes
+from wye.runs.run import Run
 
 HOSTILE = "<script>alert('x')</script>&\"'"
 CLASSES = ("cat", "dog", "ship")
@@ -33,9 +36,21 @@ class FakeRun:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
     kept: Examples | None = None
+    wrong: Mistakes | None = None
+    inspection: Inspection | None = None
 
     def examples(self) -> Examples | None:
         return self.kept
+
+    def mistakes(self) -> Mistakes | None:
+        return self.wrong
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"classes": list(CLASSES)}
+
+    def names_of(self, found: Examples | Mistakes) -> list[str]:
+        return Run.names_of(self, found)  # type: ignore[arg-type]
 
     @property
     def complete(self) -> bool:
@@ -128,6 +143,23 @@ def make_run(
     # A recipe refuses a hostile row name; the page must not depend on that.
     made = Recipe.model_validate(settings).model_copy(update={"row": row})
     return FakeRun(path, made, result if finished else None, lines, environment, examples)
+
+
+def own_run(tmp_path: Path, name: str = "pets", **settings: Any) -> FakeRun:
+    """A run on own images, with two mistakes."""
+    files = tuple(
+        File(path=f"{kind}/{HOSTILE}{at}.png", part=part, label=kind, content=f"{part}{kind}{at}")
+        for part in ("train", "test")
+        for kind in CLASSES
+        for at in range(2)
+    )
+    settings = {"study": None, "source": None, "published": {}, "published_data": None, **settings}
+    settings |= {"data": {"name": f"/images/{name}"}, "title": f"Images of /images/{name}"}
+    run = make_run(tmp_path, f"own/{name}", **settings)
+    run.inspection = Inspection(root=f"/images/{name}", about="a folder by class", files=files)
+    places = torch.tensor([1, 5])
+    run.wrong = Mistakes(images()[0][:2], places, places // 2, places // 3, places / 10)
+    return run
 
 
 def study_run(

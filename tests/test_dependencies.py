@@ -244,3 +244,63 @@ def test_a_row_that_is_none_is_told_with_the_setting(settings: Any, named: str) 
         run(recipe(**settings))
     assert "did you mean 'joint/v1'?" in str(caught.value)
     assert not Path("run").exists()
+
+
+BRANCHED: dict[str, Any] = {
+    **SOURCE,
+    "row": "branched",
+    "network": {"encoder": "C(4)", "decoder": "mirror", "classifier": "L(8) > L'(classes)"},
+    "loss": {"alpha": 1},
+}
+
+
+def held(*layers: str) -> dict[str, Any]:
+    """A recipe that trains only what `layers` are not."""
+    fitting = {"row": "source", "layers": ["fitting"]}
+    return {**BRANCHED, "transfer": fitting, "phases": [{"epochs": 1, "freeze": layers}]}
+
+
+def test_all_layers_that_fit_are_taken_over_and_written_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = run(validated(BRANCHED), "source")
+    caplog.set_level("INFO")
+    wanted = validated({**held("encoder", "decoder"), "train": {"epochs": 1, "batch_size": 16}})
+    done = run(wanted, "same")
+    assert "beginning with encoder, decoder, classifier of source" in caplog.text
+    own, theirs = weights(done), weights(source)
+    assert all(torch.equal(own[n], theirs[n]) for n in own if not n.startswith("classifier"))
+    kept = done.recipe.transfer
+    assert kept is not None and kept.layers == ("encoder", "decoder", "classifier")
+    assert run(wanted, "same", resume=True).path == done.path
+
+
+def test_a_classifier_of_other_classes_keeps_its_first_layers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = run(validated(BRANCHED), "source")
+    monkeypatch.setattr("wye.runs.setup.load", lambda *_, **__: tiny_set(classes=2))
+    caplog.set_level("INFO")
+    done = run(validated({**held("encoder", "classifier[0]"), "train": {"epochs": 1}}), "others")
+    assert "beginning with encoder, decoder, classifier[0:1] of source" in caplog.text
+    own, theirs = weights(done), weights(source)
+    assert torch.equal(own["classifier.layers.0.layer.weight"],
+                       theirs["classifier.layers.0.layer.weight"])  # fmt: skip
+
+
+def test_a_run_of_which_nothing_fits_is_refused() -> None:
+    run(validated(BRANCHED), "source")
+    wide = {"encoder": "C(5)", "decoder": "mirror", "classifier": "L(8) > L'(classes)"}
+    with pytest.raises(UsageError, match="no layer that fits"):
+        run(validated({**held("encoder"), "train": {"epochs": 1}, "network": wide}), "wide")
+
+
+def test_weights_that_no_layer_takes_are_refused() -> None:
+    with pytest.raises(UsageError, match="no layer takes them"):
+        run(recipe(weights="weights.pth"))
+
+
+def test_more_epochs_are_further_training() -> None:
+    run(recipe())
+    with pytest.raises(UsageError, match=r"--from run train\.epochs=2"):
+        run(recipe(train={"epochs": 3, "batch_size": 16}), resume=True)

@@ -19,7 +19,8 @@ from wye.data.inspection import Inspection
 from wye.errors import UsageError
 from wye.evidence.compare import compare
 from wye.evidence.systems import find_systems
-from wye.runs.own import remarks, resolve_own
+from wye.runs.own import resolve_own
+from wye.runs.remarks import remarks
 from wye.runs.run import Run
 
 TINY = {
@@ -258,3 +259,18 @@ def test_images_of_other_classes_are_embedded_without_a_class(
     assert CliRunner().invoke(app, arguments).exit_code == 0
     with np.load(tmp_path / "e.npz") as arrays:
         assert len(arrays["codes"]) == 26 and set(arrays["classes"]) == {""}
+
+
+def test_a_new_run_begins_with_the_layers_of_another(
+    made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    images = draw(tmp_path / "new", ("dog", "fox"), count=20)
+    network = ("network.encoder=C(4)", "network.decoder=mirror", "network.classifier=L'(classes)")
+    short = (f"data.image_size={SIDE}", "train.epochs=1")
+    arguments = ("train", images, *network, *short, "--from", made[1], "--out")
+    result = CliRunner().invoke(app, [*map(str, arguments), str(tmp_path / "run")])
+    assert result.exception is None, result.output
+    run = Run(tmp_path / "run")
+    transfer = run.recipe.transfer
+    assert transfer is not None and transfer.layers == ("encoder", "decoder")
+    assert f"--from {made[1]}" in run.environment["command"]

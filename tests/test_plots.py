@@ -31,7 +31,7 @@ from wye.plots.lr import lr_figure
 from wye.plots.output import inline_svg, save, svg
 from wye.plots.runs import draw_run, draw_runs
 from wye.plots.style import DARK, fitted, width_of
-from wye.runs.folder import Examples
+from wye.runs.pictures import Examples
 
 
 def curves_of(axes: Axes) -> list[list[float]]:
@@ -465,7 +465,7 @@ def test_a_denoiser_keeps_what_it_was_shown(trained: Path) -> None:
     found = Run(trained).examples()
     assert found is not None and found.inputs is not None and found.indices is not None
     assert found.inputs.shape == found.originals.shape == found.reconstructions.shape
-    assert found.names == [f"test {at}" for at in found.indices.tolist()]
+    assert Run(trained).names_of(found) == [f"test {at}" for at in found.indices.tolist()]
     noise = found.inputs.float() - found.originals.float()
     assert noise.std() > 50, "noise(1.0), cut to the range of pixels"
     assert sorted(path.name for path in (trained / "figures").iterdir()) == [

@@ -13,7 +13,7 @@ from wye.errors import MachineError, UsageError
 from wye.report import write_report
 from wye.report.grouping import group
 from wye.report.rows import overrides
-from wye.runs.folder import Examples
+from wye.runs.pictures import Examples
 
 
 def test_one_seed(tmp_path: Path) -> None:

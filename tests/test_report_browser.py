@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import HOSTILE, epochs, findings, images, make_run, study_run
+from report_runs import HOSTILE, epochs, findings, images, make_run, own_run, study_run
 
 from wye.report import write_report
-from wye.runs.folder import Examples
+from wye.runs.pictures import Examples
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FLAGS = (
@@ -59,6 +59,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         make_run(folder, HOSTILE + long, notes=[long], title=long, command=f"wye train x={long}"),
         make_run(folder, "own/beta0", psnr=None, finished=False),
         make_run(folder, "own/shapes", data={"name": "shapes"}),
+        own_run(folder),
         make_run(folder, "own/corrected", corrected={"accuracy": 0.84, "mse": 0.0007}),
     ]
     runs += [make_run(folder, "own/splits", seed=s, evaluation={"splits": 2}) for s in range(2)]
@@ -108,7 +109,7 @@ def test_console_is_silent(browser: Any, address: str, page: str) -> None:
 def test_pictures_load(browser: Any, address: str) -> None:
     show(browser, f"{address}/own.html")
     widths = browser.execute_script("return [...document.images].map(i => i.naturalWidth)")
-    assert len(widths) == 50
+    assert len(widths) == 62
     assert min(widths) > 0
 
 

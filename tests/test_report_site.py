@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from report_runs import FakeRun, Page, in_folder, links_of, make_run, page_of, study_run
+from report_runs import (
+    HOSTILE,
+    FakeRun,
+    Page,
+    findings,
+    in_folder,
+    links_of,
+    make_run,
+    own_run,
+    page_of,
+    study_run,
+)
 from typer.testing import CliRunner
 
 from wye.cli.app import app
@@ -49,6 +60,39 @@ def test_index_counts_rows_as_their_study_has_them(tmp_path: Path) -> None:
     assert f"0 of {rows['fashion5']} rows run, 1 run in all" in text
     assert f"0 of {rows['pretrain']} rows run practices" not in text
     assert "9 runs, 1 of them unfinished" in text
+
+
+def test_own_images_are_told_without_studies(tmp_path: Path) -> None:
+    runs = [own_run(tmp_path), own_run(tmp_path, "signs")]
+    nothing_tested = {"paper": findings()[4:5]}
+    site = render(runs, nothing_tested)
+    assert set(site) == {"index.html"}
+    page = Page(site["index.html"])
+    for words in ("Published", "published", "no study", "not run", "–", "Source", "claims"):
+        assert words not in page.text, words
+    assert page.line(0, "all images") == ["all images", "6", "6"]
+    assert page.text.index("The images of pets") < page.text.index("Summary")
+    assert "<h1>pets</h1>" in render(runs[:1])["index.html"]
+
+
+def test_own_images_lead_beside_studies(tmp_path: Path) -> None:
+    site = render([study_run(tmp_path, "joint/v4-l2"), own_run(tmp_path)])
+    assert set(site) == {"index.html", "joint.html", "own.html"}
+    index = Page(site["index.html"])
+    assert index.text.index("pets") < index.text.index("The studies")
+    assert [a["class"] for a in index.all("li")] == ["card", "card"]
+    on_own = own_run(tmp_path)
+    on_own.recipe = study_run(tmp_path, data={"name": "/images/pets"}).recipe
+    [row] = group([on_own])
+    assert (row.standing, row.published, row.foreign) == ("own", {}, False)
+
+
+def test_worst_mistakes_are_shown_with_their_names(tmp_path: Path) -> None:
+    page = page_of(own_run(tmp_path))
+    wrong = [a["title"] for a in page.all("img") if a["title"] == a["alt"]]
+    assert wrong == [f"cat/{HOSTILE}1.png", f"ship/{HOSTILE}1.png"]
+    assert "dog 50 %, not ship" in " ".join(page.text.split())
+    assert "cat 10 %, not cat" in " ".join(page.text.split())
 
 
 def test_protocols_are_never_mixed(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def print_result(run: Run) -> None:
     complete = run.result["status"] == "complete"
     comparable = complete and recipe.published_data == recipe.data.name
     published = recipe.printed() if comparable else {}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     caveats = {name: caveat(recipe, name) for name in test}
     for name in shown_metrics({**published, **run.result["test"]}):
         measured = test.get(name)
@@ -203,12 +203,10 @@ def print_result(run: Run) -> None:
                 figure(name, difference, signed=True),
             )
         )
-    columns = (
-        ("test", "left"),
-        ("published", "right"),
-        ("measured", "right"),
-        ("difference", "right"),
-    )
+    columns = [("test", "left"), ("published", "right"), ("measured", "right")]
+    columns.append(("difference", "right"))
+    if not comparable:
+        columns, rows = columns[::2], [row[::2] for row in rows]
     print_table(columns, rows, title=f"{recipe.row} on {recipe.data.name}, seed {recipe.seed}")
     for why in dict.fromkeys(filter(None, caveats.values())):
         print(f"* {why}")

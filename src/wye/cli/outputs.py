@@ -11,8 +11,8 @@ from wye.cli.output import Json, print_json, print_table
 
 if TYPE_CHECKING:
     from wye.data.listing import Entry
-    from wye.runs.folder import Examples
     from wye.runs.model import Model
+    from wye.runs.pictures import Examples
     from wye.runs.run import Run
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
@@ -249,7 +249,7 @@ def reconstruct(
         opened = Run(run)
         model = Model.of(opened, weights)
         found = _of_test_images(opened, model, moved)
-        _save(found, found.names, out)
+        _save(found, [Path(name).name for name in opened.names_of(found)], out)
     print(out)
 
 
@@ -259,8 +259,8 @@ def _draw(run: Run, model: Model, entries: list[Entry], out: Path) -> None:
 
     from wye.data.inspection import Unreadable
     from wye.runs.examples import as_pixels
-    from wye.runs.folder import Examples
     from wye.runs.given import batches, say_faults
+    from wye.runs.pictures import Examples
 
     faults: list[Unreadable] = []
     read = list(batches(entries, model, faults))

@@ -52,7 +52,7 @@ def _sound(run: Run) -> bool:
     from wye.runs.records import Record
 
     try:
-        run.recipe, run.result, run.metrics, run.environment  # noqa: B018
+        run.recipe, run.result, run.metrics, run.environment, run.inspection  # noqa: B018
         if run.complete:
             Record.of(run)
     except WyeError as error:

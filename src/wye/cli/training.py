@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,6 +41,10 @@ def train(
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="End training after this many steps.")
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN", help="Begin with all layers of a run that fit."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Where own images are now, to --resume a run.")
     ] = None,
@@ -65,6 +69,8 @@ def train(
     if out is not None and (not str(out).strip(".") or (out.exists() and not out.is_dir())):
         raise UsageError(f"--out {str(out)!r}: it should be a folder of the run's own")
     settings = parse_overrides(overrides or [])
+    if start is not None:
+        settings = _beginning_with(start, settings)
     if seed is not None:
         settings["seed"] = seed
     recipe = resolve_own(row, settings, protocol)
@@ -76,7 +82,7 @@ def train(
     runs = []
     for index in range(count):
         one = recipe.model_copy(update={"seed": recipe.seed + index})
-        command = command_of(row, overrides or [], one.seed, protocol, max_steps)
+        command = command_of(row, overrides or [], one.seed, protocol, max_steps, start)
         place = out / f"seed-{one.seed}" if out is not None and splits else out
         run = _run(
             Launch(
@@ -101,6 +107,19 @@ def train(
     elif json:
         print_json(runs[0].result)
     sys.stdout.flush()
+
+
+def _beginning_with(start: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with what `--from` stands for."""
+    from wye.errors import UsageError
+    from wye.recipe.parts import FITTING
+    from wye.runs.run import Run
+    from wye.studies.load import merge
+
+    if "transfer" in settings:
+        raise UsageError("--from and transfer both say which weights to begin with; one is enough")
+    path = Run(start.expanduser().resolve()).path
+    return merge(settings, {"transfer": {"row": str(path), "layers": [FITTING]}})
 
 
 def _run(launch: Launch) -> Run:
@@ -149,10 +168,16 @@ def _print_splits(runs: list[Run], json: bool) -> None:
 
 
 def command_of(
-    row: str, overrides: list[str], seed: int, protocol: str, max_steps: int | None
+    row: str,
+    overrides: list[str],
+    seed: int,
+    protocol: str,
+    max_steps: int | None,
+    from_run: Path | None = None,
 ) -> str:
     """The command that repeats this run somewhere else."""
+    begun = ["--from", str(from_run)] if from_run is not None else []
     under = ["--protocol", protocol] if protocol != "paper" else []
     cut = ["--max-steps", str(max_steps)] if max_steps is not None else []
     start = [*here().launcher, "wye", "train"]
-    return shlex.join([*start, row, *overrides, "--seed", str(seed), *under, *cut])
+    return shlex.join([*start, row, *overrides, "--seed", str(seed), *under, *cut, *begun])

@@ -12,11 +12,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from wye.errors import UsageError
-from wye.network.backbones import Backbone, backbone
+from wye.network.backbones import BACKBONES, Backbone, backbone
 from wye.network.efficientnet_lite import RESCALE
 from wye.network.weight_files import weight_file
+from wye.recipe.schema import Recipe
 
 State = Mapping[str, Tensor]
+
+
+def takes_weights(recipe: Recipe) -> bool:
+    """Whether there is a backbone in a recipe's network, or in its feature term."""
+    lines = (recipe.network.encoder, recipe.network.decoder, recipe.network.classifier)
+    features = any(phase.loss.phi > 0 for phase in recipe.resolved_phases())
+    return features or any(name in line for line in lines for name in BACKBONES)
 
 
 def load_weights(network: nn.Module, weights: str) -> None:

@@ -17,7 +17,7 @@ from wye.plots.gains import gains_figure, span
 from wye.plots.gallery import compared, gallery_figure
 from wye.plots.output import check_format, save
 from wye.recipe.resolve import PROTOCOLS
-from wye.runs.folder import Examples
+from wye.runs.pictures import Examples
 from wye.runs.records import Record
 from wye.runs.run import Run
 
@@ -134,13 +134,13 @@ def _of_one(run: Run, prefix: str = "") -> list[_Plot]:
             )
         )
     if (examples := run.examples()) is not None:
-        found.append(_Plot("gallery", f"{prefix}gallery", folder, lambda: _gallery(examples)))
+        found.append(_Plot("gallery", f"{prefix}gallery", folder, lambda: _gallery(run, examples)))
     return found
 
 
-def _gallery(examples: Examples) -> Figure:
+def _gallery(run: Run, examples: Examples) -> Figure:
     rows = compared(examples.originals, examples.reconstructions, examples.inputs)
-    return gallery_figure(rows, examples.names)
+    return gallery_figure(rows, [Path(name).name for name in run.names_of(examples)])
 
 
 def _gains(runs: Sequence[Run]) -> list[_Plot]:

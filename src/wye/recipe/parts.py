@@ -312,10 +312,15 @@ class EvaluationSettings(Settings):
     """Random splits that the study ran, one per seed: `wye train ROW --splits` runs them all."""
 
 
+FITTING = "fitting"
+"""In place of layers: all that fit."""
+
+
 class TransferSettings(Settings):
     """Weights that are taken over from the run of another row before training begins."""
 
     row: str
     """The row, which is trained first where no run of it is found; or a run folder."""
     layers: tuple[str, ...] = ("encoder",)
-    """Parts or layers to take over, counted as in `freeze`: `encoder[0:3]`."""
+    """Parts or layers to take over, counted as in `freeze`: `encoder[0:3]`; `[fitting]`: all that
+    both networks have, but for the classifier's last where the classes are others."""

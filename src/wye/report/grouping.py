@@ -23,7 +23,7 @@ def group(runs: Sequence[Run]) -> list[Row]:
     by_recipe: dict[str, list[Run]] = {}
     standings: dict[str, str] = {}
     for run in runs:
-        standing = _standing(run.recipe)
+        standing = _standing(run)
         identity = _identity(run, standing)
         by_recipe.setdefault(identity, []).append(run)
         standings[identity] = standing
@@ -48,10 +48,10 @@ def study_names() -> list[str]:
     )
 
 
-def _standing(recipe: Recipe) -> str:
-    if recipe.row not in row_names():
+def _standing(run: Run) -> str:
+    if run.recipe.row not in row_names() or run.inspection is not None:
         return OWN
-    return protocol_of(recipe) or CHANGED
+    return protocol_of(run.recipe) or CHANGED
 
 
 def _identity(run: Run, standing: str) -> str:

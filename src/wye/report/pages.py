@@ -14,13 +14,14 @@ from wye.report.rows import CHANGED, OWN, PAPER, SHORT, Row
 from wye.report.view import duration, row_section, throughput
 from wye.studies import Study, studies
 
-"""Metrics of the tables; a row's section has all of them."""
 OWN_PAGE = "own.html"
 CAPTIONS = {
     SHORT: "Short: fewer epochs, the same for all rows",
     CHANGED: "With changed settings",
-    OWN: "Rows of no study",
+    OWN: "Own images and recipes",
 }
+MOST_CLASSES = 40
+"""Classes of own images that are counted one by one."""
 MOST_PICTURED = 24
 """A grid of more rows than these is shown without their pictures, which its runs' folders keep."""
 
@@ -48,12 +49,14 @@ def contents(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def cards(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A card for each study, with runs or without, and one for the rows of no study."""
+    """A card for each study; beside own images or recipes, for those with runs only."""
     found = []
     pages = by_page(rows)
     for name in study_names():
         study = studies()[name]
         members = pages.get(f"{name}.html", [])
+        if not members and OWN_PAGE in pages:
+            continue
         run = {row.recipe.row for row in members if row.standing != CHANGED and row.finished}
         found.append(
             {
@@ -67,20 +70,25 @@ def cards(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 "standings": standings(members),
             }
         )
-    if own := pages.get(OWN_PAGE):
-        found.append(
-            {
-                "name": "own",
-                "kicker": "own images and recipes",
-                "title": "Runs of no study",
-                "page": OWN_PAGE,
-                "rows": None,
-                "run": len({row.recipe.row for row in own}),
-                "runs": sum(len(row.runs) for row in own),
-                "standings": [],
-            }
-        )
     return found
+
+
+def own_cards(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A card for each source of own images, and for each recipe on a data set by name."""
+    own = by_page(rows).get(OWN_PAGE, [])
+    by_name: dict[str, list[Row]] = {}
+    for row in own:
+        by_name.setdefault(row.data if row.images else row.recipe.row, []).append(row)
+    return [
+        {
+            "name": name,
+            "about": members[0].images.summary() if members[0].images else members[0].recipe.title,
+            "href": f"{OWN_PAGE}#{members[0].anchor}",
+            "rows": len(members),
+            "runs": sum(len(row.runs) for row in members),
+        }
+        for name, members in by_name.items()
+    ]
 
 
 def standings(rows: Iterable[Row]) -> list[tuple[str, int]]:
@@ -102,14 +110,49 @@ def study_page(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "study": study,
         "name": rows[0].study,
+        "heading": heading(rows),
+        "sources": sources(rows),
         "contents": contents(rows),
         "tables": [table(list(alike)) for _, alike in groupby(rows, key=lambda r: r.standing)],
-        "corrected": any(name in row.recipe.corrected for row in rows for name in headlines(named)),
+        "corrected": any(name in row.corrected for row in rows for name in headlines(named)),
         "sections": [(row, row_section(row, pictures)) for row in rows],
         "pictures": pictures,
         "not_run": not_run(rows[0].study, study, rows) if study else [],
         "glossary": [metric for metric in METRICS.values() if metric.name in named],
     }
+
+
+def heading(rows: Sequence[Row]) -> str:
+    """What a page is called: the study's title, or the name of the images."""
+    if (study := studies().get(rows[0].study)) is not None:
+        return study.title
+    names = {row.data for row in rows if row.images is not None}
+    if not names:
+        return "Own recipes"
+    alone = len(names) == 1 and all(row.images is not None for row in rows)
+    return names.pop() if alone else "Own images and recipes"
+
+
+def sources(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The own images that rows were trained on: counts of each class and part, and doubts."""
+    found = {row.images.root: row.images for row in rows if row.images is not None}
+    return [
+        {
+            "name": images.name,
+            "root": root,
+            "about": images.summary(),
+            "parts": list(images.counts),
+            "classes": [
+                (label, [of.get(label, 0) for of in images.counts.values()])
+                for label in images.classes
+            ]
+            if len(images.classes) <= MOST_CLASSES
+            else [],
+            "totals": [sum(of.values()) for of in images.counts.values()],
+            "warnings": list(images.warnings()),
+        }
+        for root, images in found.items()
+    ]
 
 
 def table(rows: Sequence[Row]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from wye.evidence.splits import summary
 from wye.metrics import Spread, metrics_of, ordered, spread
@@ -17,6 +17,9 @@ from wye.recipe.measured import caveat
 from wye.recipe.schema import Recipe
 from wye.runs.run import Run
 
+if TYPE_CHECKING:
+    from wye.data.inspection import Inspection
+
 TRUNCATED = "truncated"
 """Status of a run that a limit on its steps ended: a trial, not a measurement."""
 PAPER, SHORT = "paper", "short"
@@ -24,7 +27,7 @@ PAPER, SHORT = "paper", "short"
 CHANGED = "changed"
 """Standing of runs of a study's row with other settings than the row has under any protocol."""
 OWN = "own"
-"""Standing of runs that are of no study's row."""
+"""Standing of runs that are of no study's row, or on own images."""
 TRAINING = {"train_loss", "train_seconds"}
 """Figures of training, which are metrics only where a study published them."""
 
@@ -67,6 +70,16 @@ class Row:
         return "" if self.standing == OWN else self.recipe.row.partition("/")[0]
 
     @property
+    def images(self) -> Inspection | None:
+        """The own images that it was trained on; None of a data set by name."""
+        return self.lead.inspection
+
+    @property
+    def data(self) -> str:
+        """What its images are called."""
+        return self.recipe.data.name if self.images is None else self.images.name
+
+    @property
     def typed(self) -> list[str]:
         """The overrides of the command; none for a row that is as its study has it."""
         return overrides(self.lead) if self.standing in (CHANGED, OWN) else []
@@ -91,12 +104,17 @@ class Row:
 
     @property
     def published(self) -> dict[str, float | None]:
-        """Published figures by the metric that they are of."""
-        return self.recipe.printed()
+        """Published figures by the metric that they are of; none of own images."""
+        return self.recipe.printed() if self.images is None else {}
+
+    @property
+    def corrected(self) -> dict[str, float]:
+        """What printed figures should have been, by metric; none of own images."""
+        return self.recipe.corrected if self.images is None else {}
 
     def reference(self, name: str) -> float | None:
         """What figure `name` is compared with: the corrected one where there is one."""
-        return self.recipe.reference(name)
+        return self.corrected.get(name, self.published.get(name))
 
     @property
     def comparable(self) -> bool:
@@ -123,7 +141,7 @@ class Row:
     def metric_names(self) -> list[str]:
         """Every metric that was measured or published."""
         measured = {name for run in self.finished for name in metrics_of(run.result or {})}
-        return ordered((measured - TRAINING) | set(self.published) | set(self.recipe.corrected))
+        return ordered((measured - TRAINING) | set(self.published) | set(self.corrected))
 
     def caveat(self, name: str) -> str:
         """Why figure `name` says nothing of these runs; empty where it does."""

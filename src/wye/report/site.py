@@ -35,9 +35,10 @@ def write_report(
 ) -> Path:
     """Write `out/index.html` and the pages it leads to: what was published, what was measured.
 
-    A page a study, one for rows of none, one for the claims. The runs of a single row are told on
-    the index itself. A page loads nothing from elsewhere and needs no script; it holds its
-    pictures. Pages of an earlier report that this one doesn't have are removed.
+    A page per study, one for own images and recipes, one for the claims. The runs of a single row,
+    and own ones alone, are told on the index itself. A page loads nothing from elsewhere and needs
+    no script; it holds its pictures. Pages of an earlier report that this one doesn't have are
+    removed.
 
     Args:
         runs: run folders, finished or not, in any order; seeds of one recipe are put together.
@@ -66,11 +67,15 @@ def render(
     """File name to HTML of every page."""
     rows = group(runs)
     layout = _Layout()
-    if len(rows) == 1:
+    own = pages.own_cards(rows)
+    if len(rows) == 1 or not any(row.study for row in rows):
         return {INDEX: layout.page("study.html", INDEX, [], single=True, **pages.study_page(rows))}
     by_page = pages.by_page(rows)
     links = [(INDEX, "Report")]
     links += [(page, members[0].study or "own") for page, members in by_page.items()]
+    headline = claims_page.headline(findings) if findings else []
+    if own and not any(of["tested"] for of in headline):
+        findings, headline = {}, []
     if findings:
         links.append((claims_page.PAGE, "claims"))
     site = {page: _study(layout, page, links, members) for page, members in by_page.items()}
@@ -82,8 +87,9 @@ def render(
         INDEX,
         links,
         contents=pages.contents(rows),
+        own=own,
         cards=pages.cards(rows),
-        headline=claims_page.headline(findings) if findings else [],
+        headline=headline,
     )
     return site
 

@@ -19,6 +19,8 @@ from wye.plots.style import available
 from wye.recipe.schema import SETTINGS
 from wye.report.gallery import columns
 from wye.report.rows import CHANGED, SHORT, Row, command_words, is_number, section
+from wye.runs import remarks as signs
+from wye.runs.pictures import class_name
 from wye.runs.run import Run
 
 MOST_CLASSES = COUNTED
@@ -49,6 +51,7 @@ def row_section(row: Row, pictures: bool = True) -> dict[str, Any]:
             "images",
             "lines",
             "confusion",
+            "mistakes",
             "per_class",
             "absent",
         )
@@ -79,6 +82,7 @@ def row_section(row: Row, pictures: bool = True) -> dict[str, Any]:
         "images": list(zip(columns(rows), names, strict=True)) if rows else [],
         "lines": list(rows),
         "confusion": confusion,
+        "mistakes": mistakes_of(lead),
         "per_class": list((test.get("per_class") or {}).items()),
         "absent": absent,
     }
@@ -99,7 +103,29 @@ def gallery_of(run: Run) -> tuple[dict[str, Any], list[str]]:
     if found is None or not len(found.originals):
         return {}, []
     rows = compared(found.originals, found.reconstructions, found.inputs)
-    return rows, found.names or [f"image {at}" for at in range(1, len(found.originals) + 1)]
+    return rows, run.names_of(found) or [f"image {at}" for at in range(1, len(found.originals) + 1)]
+
+
+def mistakes_of(run: Run) -> list[dict[str, str]]:
+    """The test images that a run got most confidently wrong: picture, name and classes."""
+    try:
+        found = run.mistakes()
+        classes = [] if found is None else run.config["classes"]
+    except WyeError:
+        return []
+    if found is None:
+        return []
+    return [
+        dict(zip(("picture", "name", "true", "predicted", "probability"), each, strict=True))
+        for each in zip(
+            columns({"": found.pixels.numpy()}),
+            run.names_of(found),
+            [class_name(at, classes) for at in found.labels.tolist()],
+            [class_name(at, classes) for at in found.predicted.tolist()],
+            [f"{100 * value:.0f} %" for value in found.probability.tolist()],
+            strict=True,
+        )
+    ]
 
 
 def recipe_text(row: Row) -> str:
@@ -186,6 +212,8 @@ def remarks(row: Row) -> list[str]:
             "Cut short by a limit on the number of steps: a trial of the machinery, no measurement"
             " of this row."
         )
+    if row.images is not None and row.finished and not row.truncated:
+        found += [f"{each[0].upper()}{each[1:]}." for each in signs.remarks(row.lead.result or {})]
     if row.repeated:
         seeds = ", ".join(map(str, row.repeated))
         found.append(f"Run more than once: seed {seeds}; the first finished run of each counts.")

@@ -14,8 +14,11 @@ from torch import Tensor, nn
 
 from wye.errors import UsageError, WyeError
 from wye.network.build import Network
+from wye.network.fitting import fitting
 from wye.network.freezing import layers_of
+from wye.network.weights import takes_weights
 from wye.recipe.overrides import validated
+from wye.recipe.parts import FITTING
 from wye.recipe.resolve import protocols, recipe_from_row, resolve
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.registry import suggest
@@ -144,7 +147,7 @@ def _needed(
     # One judge for all seeds, so that they are measured alike.
     seeds = {} if judging else {"seed": recipe.seed, "seeds": recipe.seeds}
     data = {**row.data.model_dump(), **images}
-    weights = row.weights if row.weights == "random" else recipe.weights
+    weights = recipe.weights if row.weights != "random" and takes_weights(row) else row.weights
     return validated({**row.model_dump(), **seeds, "data": data, "weights": weights})
 
 
@@ -180,8 +183,12 @@ def place_of(wanted: Recipe, root: Path, planned: Mapping[Path, Recipe] | None =
 def same(stored: Recipe, wanted: Recipe) -> bool:
     """Whether two recipes do the same, whatever is said about them.
 
-    A precision left to the machine is the one that the stored run was made in.
+    A precision left to the machine is the one that the stored run was made in, and layers that
+    shall fit are those that did.
     """
+    if wanted.transfer and stored.transfer and wanted.transfer.layers == (FITTING,):
+        transfer = wanted.transfer.model_copy(update={"layers": stored.transfer.layers})
+        wanted = wanted.model_copy(update={"transfer": transfer})
     if wanted.train.precision == "auto":
         train = wanted.train.model_copy(update={"precision": stored.train.precision})
         wanted = wanted.model_copy(update={"train": train})
@@ -196,14 +203,33 @@ def _finished(place: Path, cut: bool) -> Run | None:
     return run if status == "complete" or (cut and status == "truncated") else None
 
 
-def take_over(network: Network, start: Run, targets: tuple[str, ...]) -> None:
+def take_over(
+    network: Network, start: Run, targets: tuple[str, ...], classes: tuple[str, ...]
+) -> tuple[str, ...]:
     """Copy the weights of the layers that `targets` name from a run's network.
 
+    Args:
+        classes: those that the network is for.
+
+    Returns:
+        The layers, where `targets` stands for all that fit.
+
     Raises:
-        UsageError: the run lacks such layers, or they have other shapes.
+        UsageError: the run lacks such layers, they have other shapes, or none fits.
         MachineError: the run's weights cannot be read.
     """
-    source = Model.of(start).network
+    model = Model.of(start)
+    source = model.network
+    if targets == (FITTING,):
+        targets = fitting(network, source, classes == model.classes)
+        if not targets:
+            raise UsageError(
+                f"{start.path} has no layer that fits the beginning of this network;"
+                f" `wye train {start.path} data=...` trains that run's own network on other images"
+            )
+        logger.info("beginning with %s of %s", ", ".join(targets), start.path)
+        if anew := sorted(set(network.parts) - set(targets)):
+            logger.info("what else there is of %s begins anew", ", ".join(anew))
     for target in targets:
         for own, other in zip(
             layers_of(network, target, "transfer.layers"),
@@ -211,6 +237,7 @@ def take_over(network: Network, start: Run, targets: tuple[str, ...]) -> None:
             strict=True,
         ):
             _copy(own, other, target, start)
+    return targets
 
 
 def _copy(own: nn.Module, other: nn.Module, target: str, start: Run) -> None:

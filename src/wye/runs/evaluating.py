@@ -32,6 +32,7 @@ from wye.runs.folder import RunFolder
 from wye.runs.given import batches, folders_of, given, say_faults
 from wye.runs.mistakes import wrong
 from wye.runs.model import Model
+from wye.runs.pictures import class_name
 from wye.runs.results import measured_part
 from wye.runs.run import Run
 from wye.runs.setup import set_up
@@ -215,8 +216,3 @@ def _mistakes(
         }
         for at, probability in zip(places.tolist(), given_to.tolist(), strict=True)
     ]
-
-
-def class_name(output: int, classes: Sequence[str]) -> str:
-    """The class of an output; a spare one has a number."""
-    return classes[output] if output < len(classes) else f"output {output + 1}"

@@ -9,7 +9,7 @@ from wye.data.prepare import Prepared
 from wye.data.transforms import Transform
 from wye.evaluation.measure import answers
 from wye.network.build import Network
-from wye.runs.folder import Examples
+from wye.runs.pictures import Examples
 from wye.streams import Streams
 
 GALLERY = (1000, 1001, 1002, 1003, 1005, 1008, 1009, 1024, 1037, 1038)

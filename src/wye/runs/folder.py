@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -15,6 +15,7 @@ from wye.errors import MachineError
 from wye.files import PARTIAL, write_atomically
 from wye.recipe.schema import Recipe
 from wye.runs.journal import Journal
+from wye.runs.pictures import Examples, Mistakes
 
 if TYPE_CHECKING:
     # Imported where weights are asked for: what runs measured is listed without torch.
@@ -34,44 +35,6 @@ def default_folder(recipe: Recipe, root: Path = RUNS) -> Path:
     if recipe.protocol != "paper":
         place /= recipe.protocol
     return place / f"seed-{recipe.seed}"
-
-
-class Examples(NamedTuple):
-    """Test images and what the network makes of them, uint8 `(N, C, H, W)` each.
-
-    Attributes:
-        originals: what the decoder should have given.
-        reconstructions: what it gave.
-        inputs: what the network was shown, where that was corrupted; else None.
-        indices: `(N,)`, which of the test images they are; None in a run of an earlier version.
-    """
-
-    originals: Tensor
-    reconstructions: Tensor
-    inputs: Tensor | None = None
-    indices: Tensor | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """What the images are called; empty where that is not known."""
-        return [] if self.indices is None else [f"test {at}" for at in self.indices.tolist()]
-
-
-class Mistakes(NamedTuple):
-    """Test images that were given a wrong class, those with the highest probability of it first.
-
-    Attributes:
-        pixels: as the network was shown them, uint8 `(N, C, H, W)`.
-        indices: which of the test images they are, int64 `(N,)`.
-        labels, predicted: their true class and the given one, int64 `(N,)`.
-        probability: of the given one, float32 `(N,)`.
-    """
-
-    pixels: Tensor
-    indices: Tensor
-    labels: Tensor
-    predicted: Tensor
-    probability: Tensor
 
 
 class RunFolder:

@@ -19,7 +19,7 @@ from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
 from wye.runs.folder import RUNS, RunFolder, default_folder
-from wye.runs.own import remarks
+from wye.runs.remarks import remarks
 from wye.runs.results import evaluate
 from wye.runs.resume import restored, threads_of
 from wye.runs.run import Run
@@ -120,7 +120,10 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
     """
     recipe, folder, device = of.recipe, of.folder, choose_device(of.device)
     if (finished := of.finished()) is not None:
-        logger.info("%s is finished; nothing to do", folder.path)
+        logger.info(
+            "%s is finished; nothing to do (--from %s trains its network further)",
+            *(folder.path, folder.path),
+        )
         return finished
     others = Others(
         launch=lambda recipe, folder: launch(of.of_dependency(recipe, folder), ranks),
@@ -144,7 +147,10 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
         images: dict[str, Any] = {"source": of.data, "before": before, "strict": of.strict}
         setup = set_up(recipe, **images)
         if needed.start is not None and recipe.transfer is not None:
-            take_over(setup.network, needed.start, recipe.transfer.layers)
+            wanted = recipe.transfer
+            layers = take_over(setup.network, needed.start, wanted.layers, setup.data.classes)
+            transfer = wanted.model_copy(update={"layers": layers})
+            recipe = recipe.model_copy(update={"transfer": transfer})
         network = channels_last(setup.network.to(device))
         precision = choose_precision(recipe.train.precision, network, device)
         train_settings = recipe.train.model_copy(update={"precision": precision})
@@ -273,9 +279,16 @@ def _same_recipe(wanted: Recipe, stored: Recipe, folder: RunFolder) -> Recipe:
     """The stored recipe, if what is wanted is the same but for a precision left to the machine."""
     if not same(stored, wanted):
         key, kept, asked = next(_differences(stored.model_dump(), wanted.model_dump()))
+        further = "epochs" in key and isinstance(asked, int) and isinstance(kept, int)
+        if further and asked > kept:
+            way = (
+                f"its schedule was laid out for that; to train it further, --from {folder.path}"
+                f" train.epochs={asked - kept} and another --out"
+            )
+        else:
+            way = "resume it with its own settings or choose another --out"
         raise UsageError(
-            f"{folder.path} holds another run: its {key} is {kept!r}, not {asked!r};"
-            " resume it with its own settings or choose another --out"
+            f"{folder.path} holds another run: its {key} is {kept!r}, not {asked!r}; {way}"
         )
     return stored
 

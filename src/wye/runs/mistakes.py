@@ -8,7 +8,7 @@ from torch import Tensor
 from wye.data.images import Images
 from wye.evaluation.measure import Measurement
 from wye.runs.examples import as_pixels
-from wye.runs.folder import Mistakes
+from wye.runs.pictures import Mistakes
 
 WORST = 20
 """Mistakes that a run folder keeps and a report shows."""

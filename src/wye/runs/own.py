@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,6 @@ from wye.streams import Streams
 from wye.studies import row_names
 
 logger = logging.getLogger("wye")
-
-FEW_UPDATES = 100
-"""Below which hardly any network has learned."""
 
 
 def resolve_own(
@@ -48,36 +44,6 @@ def resolve_own(
     chosen = with_overrides(plain.model_dump(), settings)
     logger.info("chosen for these images (KEY=VALUE changes it): %s", line)
     return with_overrides(chosen.model_dump(), overrides) if overrides else chosen
-
-
-def remarks(result: dict[str, Any]) -> list[str]:
-    """What a person should know of a finished run on own images: signs that little was learned."""
-    found = []
-    test = result["test"]
-    if (steps := result["steps"]) < FEW_UPDATES:
-        found.append(
-            f"training made {steps} updates, and fewer than {FEW_UPDATES} hardly teach a network;"
-            " more train.epochs or a smaller train.batch_size make more"
-        )
-    confusion = test.get("confusion")
-    if confusion and len(confusion) > 1:
-        given = [sum(row[place] for row in confusion) for place in range(len(confusion))]
-        total = sum(given)
-        most = max(map(sum, confusion)) / total
-        if max(given) == total:
-            name = list(test["per_class"])[given.index(total)]
-            found.append(f"the network names one class only, {name}, whatever it is shown")
-        elif test["accuracy"] <= most:
-            found.append(
-                f"accuracy is no better than always naming the most frequent class"
-                f" ({100 * most:.1f} %)"
-            )
-        if test["cross_entropy"] > max(5.0, 3 * math.log(len(confusion))):
-            found.append(
-                f"the cross-entropy of {test['cross_entropy']:.3g} is far above that of guessing:"
-                " a lower train.lr may help"
-            )
-    return found
 
 
 def has_unlabelled(recipe: Recipe) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel
@@ -20,7 +20,8 @@ from wye.recipe.overrides import YAML_FAULTS, validated
 from wye.recipe.parts import BEST, EPOCHS, LAST
 from wye.recipe.schema import Recipe
 from wye.registry import suggest
-from wye.runs.folder import RUNS, Examples, Mistakes, RunFolder
+from wye.runs.folder import RUNS, RunFolder
+from wye.runs.pictures import Examples, Mistakes
 from wye.runs.schema import Config, Environment, Epoch, Result, checked, from_json, read_text
 from wye.studies.load import yaml_loader
 from wye.wording import plain
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from wye.data.inspection import Inspection
 
 logger = logging.getLogger("wye")
+
+Kept = TypeVar("Kept", Examples, Mistakes)
 
 
 class Run:
@@ -189,22 +192,7 @@ class Run:
         Raises:
             MachineError: the file is damaged.
         """
-        if not self.folder.has_examples:
-            return None
-        damaged = MachineError(f"{self.path / 'examples.safetensors'} is damaged")
-        try:
-            found = Examples(**self._tensors("examples.safetensors"))
-        except TypeError:
-            raise damaged from None
-        images = [part for part in found[:3] if part is not None]
-        if any(str(part.dtype) != "torch.uint8" or part.ndim != 4 for part in images):
-            raise damaged
-        alike = {(len(part), *part.shape[2:]) for part in images}
-        if len(alike) > 1 or any(part.shape[1] not in (1, 3) for part in images):
-            raise damaged
-        if found.indices is not None and found.indices.shape != images[0].shape[:1]:
-            raise damaged
-        return found
+        return self._pictures("examples.safetensors", Examples)
 
     def mistakes(self) -> Mistakes | None:
         """Its worst mistakes on the test images; None where none were kept.
@@ -212,27 +200,15 @@ class Run:
         Raises:
             MachineError: the file is damaged.
         """
-        path = self.path / "mistakes.safetensors"
-        if not path.exists():
-            return None
-        try:
-            found = Mistakes(**self._tensors(path.name))
-        except TypeError:
-            raise MachineError(f"{path} is damaged") from None
-        pixels = found.pixels
-        if (
-            str(pixels.dtype) != "torch.uint8"
-            or pixels.ndim != 4
-            or pixels.shape[1] not in (1, 3)
-            or any(each.shape != pixels.shape[:1] for each in found[1:])
-        ):
-            raise MachineError(f"{path} is damaged")
-        return found
+        return self._pictures("mistakes.safetensors", Mistakes)
 
-    def test_names(self) -> list[str]:
-        """The files of the test images in their order; empty for a data set by name."""
-        found = self.inspection
-        return [] if found is None else [file.path for file in found.of("test")]
+    def names_of(self, found: Examples | Mistakes) -> list[str]:
+        """The files of own test images, else `test 17`; empty where it is not known which."""
+        if found.indices is None:
+            return []
+        files = [] if self.inspection is None else self.inspection.of("test")
+        places = found.indices.tolist()
+        return [files[at].path if at < len(files) else f"test {at}" for at in places]
 
     def _facts(self) -> dict[str, str]:
         status = self.result["status"] if self.result else "unfinished"
@@ -266,6 +242,14 @@ class Run:
             return safetensors.torch.load_file(path)
         except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
             raise MachineError(f"{path} is damaged: {plain(str(error))[:200]}") from None
+
+    def _pictures(self, name: str, kind: type[Kept]) -> Kept | None:
+        if not (self.path / name).exists():
+            return None
+        try:
+            return kind.read(self._tensors(name))
+        except (TypeError, ValueError):
+            raise MachineError(f"{self.path / name} is damaged") from None
 
     def _object(self, name: str, model: type[BaseModel]) -> dict[str, Any] | None:
         path = self.path / name

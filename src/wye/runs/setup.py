@@ -20,7 +20,7 @@ from wye.evaluation.pca import fit_pca
 from wye.network.build import Network, build_network
 from wye.network.components import Components, ImageOfComponents
 from wye.network.freezing import freeze
-from wye.network.weights import load_weights
+from wye.network.weights import load_weights, takes_weights
 from wye.network.whitening import initialise_whitening
 from wye.recipe.schema import Recipe, ResolvedPhase
 from wye.streams import Streams
@@ -67,6 +67,11 @@ def set_up(
     Raises:
         WyeError: the recipe cannot be carried out, or its data cannot be had.
     """
+    if weighted and recipe.weights not in ("imagenet", "random") and not takes_weights(recipe):
+        raise UsageError(
+            f"weights={recipe.weights}: no layer takes them, as the network has no backbone such as"
+            " resnet18; transfer.row=RUN (`wye train --from RUN`) begins with the weights of a run"
+        )
     streams = Streams(recipe.seed, recipe.seeds)
     dataset = load(
         _source(recipe.data.name, source, before),
