@@ -45,7 +45,7 @@ def gain(
     protocol: Protocol = "paper",
     json: Json = False,
 ) -> None:
-    """Does the autoencoder help here? Pairs of runs until it is decided.
+    """Whether the autoencoder helps here, by pairs of runs.
 
     The same network is trained with and without its decoder, in pairs of one seed. Looking after
     each pair is allowed: the intervals are valid at every look. Finished runs are used again.
