@@ -12,11 +12,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from wye.errors import UsageError
-from wye.network.backbones import Backbone, backbone
+from wye.network.backbones import BACKBONES, Backbone, backbone
 from wye.network.efficientnet_lite import RESCALE
 from wye.network.weight_files import weight_file
+from wye.recipe import Recipe
 
 State = Mapping[str, Tensor]
+
+
+def needs_weights(recipe: Recipe) -> bool:
+    """Whether a run begins with published weights, or its loss compares features of such."""
+    lines = f"{recipe.network.encoder} {recipe.network.classifier}"
+    uses = recipe.loss.phi > 0 or any(name in lines for name in BACKBONES)
+    return uses and recipe.weights != "random"
 
 
 def load_weights(network: nn.Module, weights: str) -> None:
