@@ -13,7 +13,7 @@ from markup import cell, code, table
 from measured_tables import figure, measured_section
 
 from wye.metrics import metric, ordered
-from wye.network.backbones import BACKBONES
+from wye.network.weights import needs_weights
 from wye.recipe import Recipe, recipe_from_row
 from wye.runs.records import Record
 from wye.studies import Study, studies
@@ -274,19 +274,13 @@ def _running(recipes: Mapping[str, Recipe]) -> str:
             " where no run of it is found; `evaluation.judge=wye/quick` takes another,"
             " `evaluation.judge=none` does without."
         )
-    if any(_pretrained(recipe) for recipe in recipes.values()):
+    if any(needs_weights(recipe) for recipe in recipes.values()):
         parts.append(
             "Backbones, and the feature loss, begin with ImageNet's weights, which are fetched;"
             " `weights=PATH` takes a file or a folder of files instead, `weights=random` none. All"
             " but EfficientNet-Lite0 need torchvision: `pip install '.[backbones]'`."
         )
     return "\n\n".join(parts)
-
-
-def _pretrained(recipe: Recipe) -> bool:
-    """Whether a row needs a backbone's published weights."""
-    lines = f"{recipe.network.encoder} {recipe.network.classifier}"
-    return recipe.loss.phi > 0 or any(name in lines for name in BACKBONES)
 
 
 def _yaml(settings: Mapping[str, Any]) -> str:

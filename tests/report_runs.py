@@ -282,7 +282,7 @@ def findings() -> list[Finding]:
         finding("C3", "undecided", low=-0.3, high=0.34, runs_needed=4000, margin=0.01, **pair),
         finding("C4", row="joint/v4-l2", range=(0.84, 0.87), effect=0.855, low=0.85, high=0.86,
                 p=None, p_corrected=None),
-        finding("C5", "not run", n=0, effect=None, low=None, high=None, p=None, p_corrected=None,
+        finding("C5", "no runs", n=0, effect=None, low=None, high=None, p=None, p_corrected=None,
                 **pair),
         finding("C6", "undecided", n=1, low=None, high=None, p=None, p_corrected=None,
                 runs_needed=12, says=HOSTILE, **pair),

@@ -17,8 +17,10 @@ from torch import Tensor
 
 from wye.evaluation import pca as pca_module
 from wye.evaluation.classification import classification_report, confusion_matrix
+from wye.evaluation.measure import Gathered
 from wye.evaluation.pca import fit_pca, psnr_pca
 from wye.evaluation.reconstruction import ReconstructionQuality, ssim, ssim_range2
+from wye.metrics import METRICS
 
 NAMES = ("plane", "cat", "dog", "ship")
 
@@ -45,6 +47,16 @@ def natural(count: int, channels: int = 3, side: int = 8, seed: int = 0) -> Tens
     sizes = 500 / torch.arange(1, values + 1)
     flat = (torch.randn(count, values, generator=seeded(seed)) * sizes) @ directions.T
     return (flat + 128).clamp(0, 255).to(torch.uint8).view(count, channels, side, side)
+
+
+def test_the_recall_of_rare_classes_is_the_mean_of_theirs() -> None:
+    truth, answers = torch.tensor([0, 0, 1, 1, 1, 1, 2, 3]), torch.tensor([0, 1, 1, 1, 0, 1, 0, 3])
+    report = classification_report(confusion_matrix(truth, answers, 4), NAMES)
+    found = Gathered(8, rare=("plane", "cat"))
+    found.report = report
+    compute = METRICS["rare_recall"].compute
+    assert compute is not None and compute(found) == (0.5 + 0.75) / 2
+    assert compute(Gathered(8)) is None
 
 
 pairs_of_classes = st.lists(

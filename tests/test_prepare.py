@@ -118,6 +118,8 @@ def test_single_classes_can_be_limited_and_made_up_for() -> None:
         tiny_set(), settings.model_copy(update={"balance": "oversample"}), Streams(0)
     )
     assert torch.bincount(balanced.train.labels).tolist() == [16, 16, 16]
+    assert data.rare == balanced.rare == ("b",)
+    assert prepare(tiny_set(), DataSettings(), Streams(0)).rare == ()
     # Every image is still there, those of the small class exactly twice, and none held out is.
     rows = balanced.train.pixels.flatten(1)
     _, counts = rows[balanced.train.labels == 1].unique(dim=0, return_counts=True)

@@ -38,7 +38,7 @@ def test_claim_has_effect_interval_tests_and_verdict(tmp_path: Path) -> None:
     fourth = row(page, 0, "C4")
     assert "v4-l2 · between 84.00 and 87.00 %" in fourth[0]
     assert "85.50 [85.00 to 86.00] %" in fourth[1]
-    assert "1 claim not run" in page.text
+    assert "1 claim without runs" in page.text
     assert "What C5 says." not in str(page.tables)
     single = row(page, 0, "C6")
     assert single[1].endswith("+2.00 points")
@@ -54,7 +54,7 @@ def test_rows_with_a_run_are_links(tmp_path: Path) -> None:
 
 
 def test_protocols_with_runs_have_tables_of_their_own(tmp_path: Path) -> None:
-    none = [finding("C1", "not run", n=0, effect=None, low=None, high=None, **PAIR)]
+    none = [finding("C1", "no runs", n=0, effect=None, low=None, high=None, **PAIR)]
     some = [finding("C1", **PAIR)]
 
     def shown(**found: list[Finding]) -> list[str]:
@@ -71,5 +71,5 @@ def test_index_counts_the_verdicts(tmp_path: Path) -> None:
     page = Page(render(runs, {"paper": findings()})["index.html"])
     text = " ".join(page.text.split())
     assert "6 claims of the studies, tested on runs under the protocol paper" in text
-    assert "2 supported 1 refuted 2 undecided 1 not run" in text
+    assert "2 supported 1 refuted 2 undecided 0 needs weights 1 no runs" in text
     assert "claims.html" in links_of(page)

@@ -66,8 +66,8 @@ def test_the_verdict_is_where_the_interval_lies(region: Region, mean: float, ver
 
 
 def test_a_verdict_needs_two_runs() -> None:
-    assert judge(Sample([]), HIGHER).verdict == "not run"
-    assert judge(Sample([0.5, math.nan]), HIGHER).verdict == "not run"
+    assert judge(Sample([]), HIGHER).verdict == "no runs"
+    assert judge(Sample([0.5, math.nan]), HIGHER).verdict == "no runs"
     one = judge(Sample([0.5]), HIGHER)
     assert (one.n, one.verdict, one.effect, one.ties) == (1, "undecided", 0.5, False)
     assert one.interval is one.p is one.runs_needed is None
@@ -121,7 +121,7 @@ def test_all_pairs_must_be_alike_and_opposite_effects_do_not_cancel() -> None:
     edge = Sample((0.0095 + SPREAD).tolist())
     assert judge_each([none, edge], ALIKE).verdict == "undecided"
     assert judge_each([none, edge], ALIKE).effect == pytest.approx(0.0095)
-    assert judge_each([none, Sample([])], ALIKE).verdict == "not run"
+    assert judge_each([none, Sample([])], ALIKE).verdict == "no runs"
     single = judge_each([up], ALIKE)
     assert single == judge(up, ALIKE)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Claims, such as S0-C13; all by default.")
 ]
+REASONS = 10
+"""Claims without an interval beyond which what each lacks is left out."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,48 +40,53 @@ def claims(
     ids: Ids = None,
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
     protocol: Annotated[
-        str, typer.Option(help="Runs as published (paper), or of fewer epochs (short).")
-    ] = "paper",
+        str | None,
+        typer.Option(
+            help="Runs as published (paper) alone, or of fewer epochs (short).",
+            show_default="paper for claims with two seeds under it, else the one with more seeds",
+        ),
+    ] = None,
     only: Only = None,
+    decided: Annotated[
+        bool, typer.Option("--decided", help="Only claims that are supported or refuted.")
+    ] = False,
     form: Format = "table",
     json: Json = False,
 ) -> None:
-    """Claims of the studies, and what runs say of each."""
-    from wye.evidence.collect import runs_by_row
+    """Claims of the studies, what was printed, and what runs say."""
     from wye.evidence.findings import findings
-    from wye.recipe.resolve import PROTOCOLS
 
-    collected = runs_by_row(runs, only)
-    found = findings(collected, protocol, ids)
-    if json or form == "json":
-        print_json([one.as_json() for one in found])
+    found = findings(runs, protocol, ids, only)
+    form = "json" if json else form
+    if form != "json":
+        _print_counts(found, form)
+    shown = [one for one in found if not decided or one.verdict in ("supported", "refuted")]
+    if form == "json":
+        print_json([one.as_json() for one in shown])
     else:
-        _print(found, protocol, form)
-    for other in PROTOCOLS:
-        if other != protocol:
-            _tell_of(other, found, findings(collected, other, ids))
+        _print(shown, form)
 
 
-def _tell_of(other: str, found: Sequence[Finding], there: Sequence[Finding]) -> None:
-    """Say which claims have runs under another protocol alone; they are never mixed."""
-    only = [b.claim.id for a, b in zip(found, there, strict=True) if not a.n and b.n]
-    if only:
-        some = ", ".join(only[:5]) + (" …" if len(only) > 5 else "")
-        logging.getLogger("wye").info(
-            "claims with runs under the protocol %s alone: %d (%s); --protocol %s shows them",
-            *(other, len(only), some, other),
-        )
+def _print_counts(found: Sequence[Finding], form: str) -> None:
+    """How many claims have which verdict, in a line."""
+    from wye.evidence.verdict import VERDICTS
 
-
-def _print(found: Sequence[Finding], protocol: str, form: str) -> None:
-    left, right = "left", "right"
-    columns = [("claim", left), ("says", left), ("effect", right), ("95 % interval", right)]
-    columns += [("n", right), ("p", right), ("corrected", right), ("verdict", left)]
-    print_table(
-        columns, [_line(one) for one in found], title=f"under the protocol {protocol}", form=form
-    )
     counts = Counter(one.verdict for one in found)
-    say(form, ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    each = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
+    say(form, f"{len(found)} claims: {each}")
+
+
+def _print(found: Sequence[Finding], form: str) -> None:
+    left, right = "left", "right"
+    columns = [("claim", left), ("says", left), ("published", right), ("effect", right)]
+    columns += [("95 % interval", right), ("n", right), ("protocol", left), ("p", right)]
+    columns += [("corrected", right), ("verdict", left)]
+    print_table(columns, [_line(one) for one in found], form=form)
+    reasons = [f"{one.claim.id}: {one.reason}" for one in found if one.reason]
+    if len(reasons) > REASONS:
+        reasons = [f"wye claims ID says what it lacks, of these {len(reasons)} for instance"]
+    for reason in reasons:
+        say(form, reason)
     for note in dict.fromkeys(one.note for one in found if one.note):
         say(form, f"{', '.join(one.claim.id for one in found if one.note == note)}: {note}")
     if splits := ", ".join(one.claim.id for one in found if one.overlap and one.n > 1):
@@ -92,29 +98,31 @@ def _print(found: Sequence[Finding], protocol: str, form: str) -> None:
     if any(one.p_corrected is not None for one in found):
         say(
             form,
-            "corrected: p by Holm's method, for all claims that were tested under this protocol;"
-            " a verdict that doesn't outlast it is marked *",
+            "corrected: p by Holm's method, for all claims that were tested; a verdict that"
+            " doesn't outlast it is marked *",
         )
 
 
 def _line(one: Finding) -> tuple[str, ...]:
     known = metric(one.claim.metric)
     written = known.show if one.claim.range else known.show_difference
-    effect = "" if one.effect is None else f"{written(one.effect)} {one.unit}".rstrip()
+
+    def valued(value: float | None) -> str:
+        return "" if value is None else f"{written(value)} {one.unit}".rstrip()
+
     interval = ""
     if one.low is not None and one.high is not None:
         interval = f"{written(one.low)} to {written(one.high)}"
     verdict = one.verdict + ("*" if one.verdict_corrected != one.verdict else "")
     if one.runs_needed is not None:
         verdict += f"; {number_of_runs(one.runs_needed)} would decide"
-    n = str(one.n) if one.n else ""
-    says = one.claim.says.rstrip(".")
     return (
         one.claim.id,
-        says,
-        effect,
+        one.claim.says.rstrip("."),
+        valued(one.claim.published),
+        valued(one.effect),
         interval,
-        n,
+        *((str(one.n), one.protocol) if one.n else ("", "")),
         p_value(one.p),
         p_value(one.p_corrected),
         verdict,

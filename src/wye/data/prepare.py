@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 _HALF_A_LEVEL = 0.5 / 255
+_RARE = 0.75
+"""A class with a smaller fraction of the largest class's training images is a rare one."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Prepared:
             whole training part, before it loses labels, is balanced or copied, and of the images
             that never had one.
         inspection, reading: what was found in a person's own images, and how they were read.
+        rare: the classes with fewer than three quarters of the training images of the largest one,
+            before they are balanced.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Prepared:
     pool: Pixels | None = None
     inspection: Inspection | None = None
     reading: Reading | None = None
+    rare: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -158,6 +163,12 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
     if (labels := settings.labels_per_class) is not None:
         most = long_tail(labels, settings.imbalance, len(dataset.classes))
         train = train.take(subset(train.labels, most, streams.generator("subset", "labels")))
+    counts = torch.bincount(train.labels, minlength=len(dataset.classes))
+    rare = tuple(
+        name
+        for name, count in zip(dataset.classes, counts.tolist(), strict=True)
+        if count < _RARE * int(counts.max())
+    )
     train = balanced(train, settings.balance, streams)
     if settings.copies:
         train = copied(train, settings.copies, streams)
@@ -184,6 +195,7 @@ def prepare(dataset: DataSet, settings: DataSettings, streams: Streams) -> Prepa
         pool=pool,
         inspection=dataset.inspection,
         reading=dataset.reading,
+        rare=rare,
     )
     if prepared.augment is not None and not prepared.augmented_target:
         seen = prepared.augment(train.pixels[:1], torch.Generator())

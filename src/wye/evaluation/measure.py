@@ -139,7 +139,7 @@ def measure(
     """
     images = data.test if part == "test" else data.validation
     assert images is not None
-    found = Gathered(len(images), ssim_range2)
+    found = Gathered(len(images), ssim_range2, data.rare)
     for answer in answers(network, data, images, part, streams, precision, views):
         found.add(answer, judge)
     if corrupt is not None and network.decoder is not None:
@@ -165,8 +165,9 @@ def measure(
 class Gathered:
     """See `wye.metrics.Evaluated`: gathered batch by batch, on the CPU."""
 
-    def __init__(self, images: int, ssim_range2: bool = False) -> None:
+    def __init__(self, images: int, ssim_range2: bool = False, rare: tuple[str, ...] = ()) -> None:
         self.images = images
+        self.rare = rare
         self.report: Mapping[str, Any] | None = None
         self.labels: Tensor | None = None
         self.predicted: Tensor | None = None

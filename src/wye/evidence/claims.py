@@ -22,7 +22,7 @@ from wye.evidence.verdict import Region
 from wye.metrics import METRICS, metric
 from wye.recipe import recipe_from_row
 from wye.recipe.measured import caveat, measures
-from wye.recipe.settings import NonNegative, Number
+from wye.recipe.settings import Number
 from wye.registry import suggest
 from wye.studies import row_names
 from wye.studies.load import yaml_loader
@@ -36,17 +36,19 @@ Rows = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v
 class Claim(BaseModel):
     """An entry of `claims.yaml`: one of three forms.
 
-    `higher` and `lower`: the figure of the first is larger by more than `margin`; of lists, paired
-    in their order, the claim is that each first is. `same`: the figures of each pair are within
-    `margin` of each other. `row` and `range`: the row's figure lies in the range.
+    `higher` and `lower`: the metric of the first is larger by more than `margin` (not smaller by as
+    much, where that is negative); of lists, paired in their order or one row with each of a list,
+    the claim is that each first is. `same`: the metrics of each pair are within `margin` of each
+    other. `row` and `range`: the row's metric lies in the range.
 
     Attributes:
         id: for instance S0-C13.
         says: what the study says, in our words.
         where: where it says so in the fact sheet.
         metric: a key of `wye.metrics.METRICS`.
-        margin: in units of the metric as stored (accuracy: a share).
-        published: the difference, or figure, that the study printed; of several pairs the one that
+        margin: in units of the metric as stored (accuracy: a fraction).
+        full_length: that shorter trainings say nothing of it: overfitting, for instance.
+        published: the difference, or value, that the study printed; of several pairs the one that
             is nearest to the margin.
     """
 
@@ -61,7 +63,8 @@ class Claim(BaseModel):
     same: tuple[tuple[str, str], ...] = ()
     row: str | None = None
     range: tuple[Number, Number] | None = None
-    margin: NonNegative = 0.0
+    margin: Number = 0.0
+    full_length: bool = False
     published: Number | None = None
 
     @model_validator(mode="after")
@@ -69,10 +72,12 @@ class Claim(BaseModel):
         directed, level = bool(self.higher or self.lower), bool(self.row or self.range)
         if directed + bool(self.same) + level != 1:
             raise ValueError("it should have higher and lower, or same, or row and range")
-        if directed and len(self.higher) != len(self.lower):
-            raise ValueError("higher and lower should name as many rows")
-        if self.same and not self.margin:
-            raise ValueError("same needs a margin: no two systems are exactly alike")
+        if directed and (
+            0 in (sizes := {len(self.higher), len(self.lower)}) or len(sizes - {1}) > 1
+        ):
+            raise ValueError("higher and lower should name as many rows, or one of them one row")
+        if self.same and self.margin <= 0:
+            raise ValueError("same needs a margin above 0: no two systems are exactly alike")
         if level and (self.row is None or self.range is None or self.range[0] >= self.range[1]):
             raise ValueError("a row needs a range, its lower end first")
         if level and self.margin:
@@ -82,11 +87,27 @@ class Claim(BaseModel):
         return self
 
     @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of rows that are compared; none of a single row."""
+        if self.same:
+            return self.same
+        most = max(len(self.higher), len(self.lower))
+        each = (rows * most if len(rows) == 1 else rows for rows in (self.higher, self.lower))
+        return tuple(zip(*each, strict=True))
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is of trainings of the published length alone: `full_length`, or a range."""
+        return self.full_length or self.range is not None
+
+    @property
     def rows(self) -> tuple[str, ...]:
         """Every row that it is about, once."""
-        pairs = [row for pair in self.same for row in pair]
-        alone = [self.row] if self.row else []
-        return tuple(dict.fromkeys([*self.higher, *self.lower, *pairs, *alone]))
+        return (
+            (self.row,)
+            if self.row
+            else tuple(dict.fromkeys(r for pair in self.pairs for r in pair))
+        )
 
     @property
     def study(self) -> str:

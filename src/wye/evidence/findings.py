@@ -11,6 +11,7 @@ from wye.errors import UsageError
 from wye.evidence.claims import Claim, load_claims
 from wye.evidence.collect import Runs, matched, runs_by_row
 from wye.evidence.floor import floor_of
+from wye.evidence.missing import lacking_weights, why_no_interval
 from wye.evidence.paired import NO_FLOOR, differences, overlap
 from wye.evidence.results import Only
 from wye.evidence.verdict import ALPHA, Judgement, Sample, Verdict, holm, judge, judge_each
@@ -36,9 +37,10 @@ class Finding:
             of the range): below 0.05 exactly where the interval lies on one side of it; 1 where no
             value differs from another.
         p_corrected: by Holm's method, for all claims that have a p under this protocol.
+        protocol: under which the runs are: one alone for each claim.
         verdict: supported: the interval lies where the claim holds; refuted: where it doesn't;
-            undecided: on both sides, or there is none; not run: n is 0. An effect of a recipe on
-            itself is 0 for certain, without a p.
+            undecided: on both sides, or there is none; no runs: n is 0, or `needs weights` where
+            ImageNet's are missing. An effect of a recipe on itself is 0 for certain, without a p.
         verdict_corrected: the same by `p_corrected`: the probability that any of these verdicts is
             wrong is at most 0.05.
         runs_needed: of an undecided claim, how many runs would decide it with probability 0.8, were
@@ -47,6 +49,8 @@ class Finding:
         unit: of the effect as it is shown to people.
         overlap: of splits, see `wye.evidence.paired.overlap`.
         note: what a reader of the verdict must know of its spread; empty for nothing.
+        reason: why there is no interval: which runs are missing, and the command that makes them;
+            empty where there is one.
     """
 
     claim: Claim
@@ -64,6 +68,7 @@ class Finding:
     unit: str
     overlap: float = 0.0
     note: str = ""
+    reason: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The finding as plain values; figures as stored."""
@@ -73,7 +78,7 @@ class Finding:
             **{key: getattr(claim, key) for key in ("id", "study", "says", "where", "metric")},
             "rows": list(claim.rows),
             **claim.model_dump(mode="json", include={"higher", "lower", "same", "range"}),
-            **{key: getattr(claim, key) for key in ("margin", "published")},
+            **{key: getattr(claim, key) for key in ("margin", "full_length", "published")},
             **kept,
             "seeds": list(self.seeds),
         }
@@ -81,7 +86,7 @@ class Finding:
 
 def findings(
     root: Path | Runs | None,
-    protocol: str = "paper",
+    protocol: str | None = None,
     ids: Sequence[str] | None = None,
     only: Only | None = None,
 ) -> list[Finding]:
@@ -89,14 +94,15 @@ def findings(
 
     Args:
         root: a folder, or what `runs_by_row` collects.
-        protocol: `paper` or `short`; runs of one alone are used.
+        protocol: runs of one alone are used: `paper` or `short`; None for `paper` where a claim has
+            two seeds under it, and else the one with more seeds, whatever they say.
         ids: of these claims alone; the correction is for all of them still.
         only: runs under the folder (`here`), or the `shipped` records.
 
     Raises:
         UsageError: there is no such protocol, or no such claim.
     """
-    if protocol not in PROTOCOLS:
+    if protocol is not None and protocol not in PROTOCOLS:
         raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
     claims = load_claims()
     known = [claim.id for claim in claims]
@@ -104,15 +110,18 @@ def findings(
         if name not in known:
             raise UsageError(f"no claim {shown(name)}; {suggest(name, known)}")
     runs = root if isinstance(root, dict) else runs_by_row(root, only)
-    found = _corrected(_finding(claim, protocol, runs) for claim in claims)
+    asked = PROTOCOLS if protocol is None else (protocol,)
+    each = ([_finding(claim, one, runs) for one in asked] for claim in claims)
+    found = _corrected(max(several, key=lambda one: min(one.n, 2)) for several in each)
     return [one for one in found if ids is None or one.claim.id in ids]
 
 
 def _finding(claim: Claim, protocol: str, runs: Runs) -> Finding:
+    counted = {} if claim.whole and protocol != PROTOCOLS[0] else runs
     measured = [
         {
             seed: having
-            for seed, of in runs.get((row, protocol), {}).items()
+            for seed, of in counted.get((row, protocol), {}).items()
             if (having := [record for record in of if claim.metric in record.metrics])
         }
         for row in claim.rows
@@ -128,16 +137,19 @@ def _finding(claim: Claim, protocol: str, runs: Runs) -> Finding:
     if claim.row:
         judgement = judge(_sample(claim.metric, paired[claim.row]), claim.region, widened)
     else:
-        pairs = claim.same or tuple(zip(claim.higher, claim.lower, strict=True))
-        samples = [_sample(claim.metric, paired[one], paired[other]) for one, other in pairs]
+        samples = [_sample(claim.metric, paired[one], paired[other]) for one, other in claim.pairs]
         judgement = judge_each(samples, claim.region, widened)
     verdict = judgement.verdict
+    if verdict == "no runs" and lacking_weights(claim, protocol, runs):
+        verdict = "needs weights"
+    short = judgement.n < 2 and not judgement.certain
+    reason = why_no_interval(claim, protocol, runs, judgement.n) if short else ""
     low, high = judgement.interval or (None, None)
     needed = judgement.runs_needed if verdict == "undecided" else None
     return Finding(
         *(claim, protocol, judgement.n, judgement.effect, low, high, judgement.p, judgement.p),
         *(verdict, verdict, needed, tuple(seeds), claim.unit),
-        *(widened if seeds else 0.0, _note(judgement, floors_known)),
+        *(widened if seeds else 0.0, _note(judgement, floors_known), reason),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from wye.evidence.floor import Floor
 from wye.evidence.paired import LEVEL, NO_FLOOR, Interval, runs_needed, t_interval, t_test
@@ -13,7 +13,8 @@ from wye.metrics import spread
 
 ALPHA = round(1 - LEVEL, 12)
 
-Verdict = Literal["supported", "refuted", "undecided", "not run"]
+Verdict = Literal["supported", "refuted", "undecided", "needs weights", "no runs"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Judgement:
     def verdict(self) -> Verdict:
         """What follows from the interval, or from the p, which says the same."""
         if self.effect is None:
-            return "not run"
+            return "no runs"
         if not self.certain and (self.p is None or self.p >= ALPHA):
             return "undecided"
         return "supported" if self.inside else "refuted"

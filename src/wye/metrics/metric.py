@@ -19,6 +19,7 @@ class Evaluated(Protocol):
 
     Attributes:
         images: how many there are.
+        rare: names of the classes that are rare among the training images.
         report: accuracy and the like of the confusion matrix; None without a classifier.
         log_likelihood: `(N,)`, natural logarithm of the true class's probability; None without.
         errors: by name, of each image `(N,)`: `mse`, `mae`, `psnr`, `ssim` of the reconstruction in
@@ -29,6 +30,7 @@ class Evaluated(Protocol):
     """
 
     images: int
+    rare: tuple[str, ...]
     report: Mapping[str, Any] | None
     log_likelihood: Tensor | None
     errors: Mapping[str, Tensor]
@@ -49,7 +51,7 @@ class Metric:
         compute: its value, None where it cannot be had. Not given for what training itself leaves
             behind (`train_loss`, `train_seconds`).
         needs: what a recipe must have for it to be measured: `classifier`, `decoder`, `judge`,
-            `corrupt`, `ssim_range2`.
+            `corrupt`, `ssim_range2`, `rare` (classes of unequal size).
         counts: of a metric that follows from how many images are correctly classified, whether all
             images weigh the same in it or all classes.
         headline: whether it stands where there is room for few.

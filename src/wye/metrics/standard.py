@@ -22,6 +22,13 @@ def _mean(part: str, name: str) -> Compute:
     return compute
 
 
+def _rare_recall(of: Evaluated) -> float | None:
+    if of.report is None or not of.rare:
+        return None
+    recalls = (float(of.report["per_class"][name]["recall"]) for name in of.rare)
+    return sum(recalls) / len(of.rare)
+
+
 CLASSIFIER, DECODER = frozenset({"classifier"}), frozenset({"decoder"})
 CORRUPT = frozenset({"decoder", "corrupt"})
 _fraction = partial(Metric, higher_is_better=True, scale=100, unit="%")
@@ -50,6 +57,17 @@ for _metric in (
         meaning="Mean over the classes of F1, the harmonic mean of precision and recall.",
         compute=_of_report("macro_f1"),
         needs=CLASSIFIER,
+        counts="classes",
+    ),
+    _fraction(
+        name="rare_recall",
+        label="Recall of rare classes",
+        meaning=(
+            "Mean recall of the classes with fewer than three quarters of the largest class's"
+            " training images."
+        ),
+        compute=_rare_recall,
+        needs=frozenset({"classifier", "rare"}),
         counts="classes",
     ),
     _fraction(

@@ -15,7 +15,7 @@ from wye.errors import UsageError
 from wye.network.backbones import BACKBONES, Backbone, backbone
 from wye.network.efficientnet_lite import RESCALE
 from wye.network.weight_files import weight_file
-from wye.recipe.schema import Recipe
+from wye.recipe import Recipe
 
 State = Mapping[str, Tensor]
 
@@ -25,6 +25,11 @@ def takes_weights(recipe: Recipe) -> bool:
     lines = (recipe.network.encoder, recipe.network.decoder, recipe.network.classifier)
     features = any(phase.loss.phi > 0 for phase in recipe.resolved_phases())
     return features or any(name in line for line in lines for name in BACKBONES)
+
+
+def needs_weights(recipe: Recipe) -> bool:
+    """Whether a run begins with published weights, or its loss compares features of such."""
+    return takes_weights(recipe) and recipe.weights != "random"
 
 
 def load_weights(network: nn.Module, weights: str) -> None:

@@ -14,6 +14,7 @@ def measures(recipe: Recipe, name: str) -> bool:
         "decoder": recipe.network.decoder != "none",
         "judge": recipe.evaluation.judge != "none",
         "corrupt": bool(recipe.evaluation.corrupt),
+        "rare": bool(recipe.data.limit) or recipe.data.imbalance > 1,
         "ssim_range2": recipe.evaluation.ssim_range2,
     }
     return all(there[need] for need in metric(name).needs)

@@ -36,7 +36,8 @@ MEANINGS: tuple[tuple[Verdict, str], ...] = (
         " all equal; beside it how many runs would decide with probability 0.8, were effect and"
         " spread as measured",
     ),
-    ("not run", "no seed under this protocol for which all of its rows have a run"),
+    ("needs weights", "no runs, which begin with ImageNet's weights"),
+    ("no runs", "no seed under this protocol for which all of its rows have a run"),
 )
 HOW = (
     "The effect of a claim is the mean difference of its rows, paired by seed (of several pairs,"
@@ -110,7 +111,7 @@ def _by_study(
                 "title": studies()[study].title,
                 "page": pages.get(study, ""),
                 "claims": [_shown(one, hrefs) for one in members if one.n],
-                "not_run": [_shown(one, hrefs) for one in members if not one.n],
+                "without": [_shown(one, hrefs) for one in members if not one.n],
             }
         )
     return found
@@ -145,6 +146,7 @@ def _shown(one: Finding, hrefs: Mapping[tuple[str, str], str]) -> dict[str, Any]
         "p": _probability(one.p),
         "p_corrected": _probability(one.p_corrected),
         "verdict": one.verdict,
+        "reason": one.reason,
         "corrected": f"{one.verdict_corrected} after correction"
         if one.verdict_corrected != one.verdict
         else "",
@@ -160,13 +162,8 @@ def _pairs(
     claim: Claim, hrefs: Mapping[tuple[str, str], str], protocol: str
 ) -> list[list[tuple[str, str, str]]]:
     """What is compared: pairs, or a row alone, each as (sign before it, row, address if any)."""
-    pairs: list[tuple[str, ...]]
-    if claim.row:
-        pairs, sign = [(claim.row,)], ""
-    elif claim.same:
-        pairs, sign = [*claim.same], "≈"
-    else:
-        pairs, sign = [*zip(claim.higher, claim.lower, strict=True)], ">"
+    pairs: Sequence[tuple[str, ...]] = [(claim.row,)] if claim.row else claim.pairs
+    sign = "≈" if claim.same else ">"
     return [
         [
             (sign if place else "", row.partition("/")[2], hrefs.get((row, protocol), ""))
@@ -180,10 +177,12 @@ def _bound(claim: Claim, written: Callable[[float], str], unit: str) -> str:
     """What the effect is held against, where it isn't zero."""
     if claim.range:
         return f"between {written(claim.range[0])} and {written(claim.range[1])} {unit}".rstrip()
-    margin = written(claim.margin).lstrip("+")
+    margin = f"{written(abs(claim.margin)).lstrip('+')} {unit}".rstrip()
     if claim.same:
-        return f"within {margin} {unit}".rstrip()
-    return f"by more than {margin} {unit}".rstrip() if claim.margin else ""
+        return f"within {margin}"
+    if claim.margin < 0:
+        return f"or less by no more than {margin}"
+    return f"by more than {margin}" if claim.margin else ""
 
 
 def _probability(p: float | None) -> str:
