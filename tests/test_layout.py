@@ -38,7 +38,7 @@ STAGES = [
     {"evidence"},
     {"plots"},
     {"report"},
-    {"progress"},
+    {"progress", "tracking"},
     {"estimator"},
     {"api"},
     {"bench"},

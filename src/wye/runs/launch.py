@@ -66,6 +66,7 @@ class Launch:
         strict: refuse own images that cannot be read instead of leaving them out.
         changed: nested settings that were changed in the recipe and shall be in the recipes that it
             depends on too; not given, other rows are taken as they stand in their study.
+        track: the trackers that the run is handed on to, see `wye.tracking`.
 
     Raises:
         UsageError: `max_steps` is below 1.
@@ -82,6 +83,7 @@ class Launch:
     data: Path | None = None
     strict: bool = False
     changed: Mapping[str, Any] | None = None
+    track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_steps is not None and self.max_steps < 1:
