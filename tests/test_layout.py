@@ -35,6 +35,7 @@ STAGES = [
     {"export"},
     {"runs"},
     {"jobs"},
+    {"tune"},
     {"evidence"},
     {"plots"},
     {"report"},

@@ -151,7 +151,9 @@ def run(launched: Launch) -> Run:
         with Tracking(launched) if launched.track else nullcontext() as tracking:
             of = replace(launched, observe=tracking.observe) if tracking else launched
             done = launch(of, ranks)
-            if not available():
+            if not launched.measure_test:
+                pass  # a trial of many: nobody looks at its plots
+            elif not available():
                 log.info("no plots are drawn without matplotlib: pip install 'wye[plots]'")
             elif not drawn(done):
                 draw_run(done)
