@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,13 @@ def test_wandb_offline_writes_what_can_be_sent_later(
     (file,) = tmp_path.glob("runs/wandb/offline-run-*/*.wandb")
     history: list[dict[str, Any]] = []
     begun: Any = None
-    for record in wandb_records(file.read_bytes()):
+    until = time.monotonic() + 30  # its own process writes the last records when it likes
+    while not (records := list(wandb_records(file.read_bytes()))) or not records[-1].HasField(
+        "exit"
+    ):
+        assert time.monotonic() < until, "the file has no end"
+        time.sleep(0.1)
+    for record in records:
         if record.WhichOneof("record_type") == "run":
             begun = record.run
         if record.WhichOneof("record_type") == "history":

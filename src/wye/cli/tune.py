@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wye.cli.output import Json, figure, print_json, print_table
+from wye.cli.output import Json, print_json, print_table
 from wye.cli.rows import Protocol
-from wye.cli.study_progress import StudyProgress
 from wye.cli.training import Device, command_of
 
 if TYPE_CHECKING:
-    from wye.jobs import Board, Entry, PlannedRun
+    from wye.jobs import PlannedRun
     from wye.runs.launch import Launch
-    from wye.tune import Search, Trial
+    from wye.tune import Search
 
 SHOWN = 5
 """Trials that are printed, the best ones."""
@@ -60,6 +59,7 @@ def tune(
     if importlib.util.find_spec("optuna") is None:
         raise UsageError("wye tune needs Optuna: pip install 'wye[tune]'")
 
+    from wye.cli.search_progress import SearchProgress
     from wye.jobs.local import run_locally
     from wye.jobs.plan import each_message_once
     from wye.runs.launch import Launch
@@ -88,37 +88,9 @@ def tune(
         _report(search, json)
 
 
-class SearchProgress(StudyProgress):
-    """Prints what each trial reached."""
-
-    def __init__(self, search: Search) -> None:
-        super().__init__()
-        self._search = search
-
-    def ended(self, board: Board, entry: Entry) -> None:
-        """Print how a trial ended."""
-        trial = self._search.trial(entry.run)
-        chosen = " ".join(trial.words[len(self._search.space.fixed) :])
-        reached = _reached(self._search, trial)
-        if entry.message and trial.state == "fail":
-            reached += f": {entry.message}"
-        self.say(f"trial {trial.number}: {chosen}: {reached}")
-
-
-def _reached(search: Search, trial: Trial) -> str:
-    if trial.value is None:
-        return "failed" if trial.state == "fail" else f"given up after epoch {trial.epochs}"
-    return f"{search.metric} {_shown(search, trial.value)}"
-
-
-def _shown(search: Search, value: float) -> str:
-    from wye.metrics import METRICS
-
-    return figure(search.metric, value) if search.metric in METRICS else f"{value:.4g}"
-
-
 def _report(search: Search, json: bool) -> None:
     """The best trials, what matters, and the command of the recipe that was found."""
+    from wye.cli.search_progress import shown
     from wye.plots.importances import importances_figure
     from wye.plots.output import save
     from wye.plots.style import available
@@ -146,7 +118,7 @@ def _report(search: Search, json: bool) -> None:
         fixed = len(search.space.fixed)
         columns = [("trial", "right"), ("settings", "left"), (search.metric, "right")]
         lines = [
-            (str(trial.number), " ".join(trial.words[fixed:]), _shown(search, trial.value))
+            (str(trial.number), " ".join(trial.words[fixed:]), shown(search, trial.value))
             for trial in search.ranked()[:SHOWN]
             if trial.value is not None
         ]
