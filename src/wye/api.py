@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from wye.runs.own import resolve_own
 from wye.runs.run import Run
 from wye.runs.together import follow
 from wye.studies.load import merge, row_names, studies
+from wye.tracking import Tracking
 from wye.training.ranks import choose_device, join
 
 log = logging.getLogger("wye")
@@ -36,6 +40,7 @@ def train(
     max_steps: int | None = None,
     protocol: str = "paper",
     progress: bool | None = None,
+    track: str | Sequence[str] = (),
     **overrides: Any,
 ) -> Run:
     """Train and measure one run.
@@ -48,6 +53,7 @@ def train(
         max_steps: end training after this many optimiser steps.
         protocol: of a row: `paper` as published, or `short`, its study's fewer epochs.
         progress: show epochs and a bar on standard error; on a terminal and in a notebook if None.
+        track: hand the run on to `tensorboard`, `wandb` or `mlflow`, or to several.
         overrides: changed settings, `seed=1, train={"epochs": 2}` or `**{"train.epochs": 2}`.
 
     Under torchrun its processes train together: each must make the same call, and each gets the
@@ -83,6 +89,7 @@ def train(
             resume=resume,
             max_steps=max_steps,
             observe=Progress if shown else None,
+            track=(track,) if isinstance(track, str) else tuple(track),
         )
     )
 
@@ -141,16 +148,22 @@ def run(launched: Launch) -> Run:
     if not ranks.is_main:
         return follow(ranks)
     try:
-        done = launch(launched, ranks)
+        with Tracking(launched) if launched.track else nullcontext() as tracking:
+            of = replace(launched, observe=tracking.observe) if tracking else launched
+            done = launch(of, ranks)
+            if not launched.measure_test:
+                pass  # a trial of many: nobody looks at its plots
+            elif not available():
+                log.info("no plots are drawn without matplotlib: pip install 'wye[plots]'")
+            elif not drawn(done):
+                draw_run(done)
+            if tracking:
+                tracking.end(done)
     except (UsageError, TrainingError) as error:
         # The other processes wait then. After another error they may be anywhere, and notice when
         # this one ends.
         ranks.give_up(error)
         raise
-    if not available():
-        log.info("no plots are drawn without matplotlib: pip install 'wye[plots]'")
-    elif not drawn(done):
-        draw_run(done)
     ranks.broadcast(done)
     return done
 

@@ -34,6 +34,7 @@ from wye.cli import (
     rows,
     study,
     training,
+    tune,
 )
 from wye.errors import ElsewhereError, UsageError, WyeError, message_of
 from wye.machine import here, wait_passively
@@ -52,6 +53,7 @@ rows.add_to(app)
 training.add_to(app)
 study.add_to(app)
 find_lr.add_to(app)
+tune.add_to(app)
 evaluate.add_to(app)
 outputs.add_to(app)
 export.add_to(app)

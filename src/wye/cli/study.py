@@ -11,7 +11,7 @@ import typer
 
 from wye.cli.output import Json, figure, print_json, print_table
 from wye.cli.rows import Protocol
-from wye.cli.training import Device, command_of
+from wye.cli.training import Device, Track, command_of
 
 if TYPE_CHECKING:
     from wye.jobs import Board, PlannedRun
@@ -59,6 +59,7 @@ def study(
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="End each training after this many steps.")
     ] = None,
+    track: Track = None,
     json: Json = False,
 ) -> None:
     """All rows of a study, or some rows, times N seeds.
@@ -76,6 +77,10 @@ def study(
     if not named:
         raise UsageError("no study or row is named; for instance: wye study fashion5 --seeds 3")
     settings = parse_overrides(changed)
+    if track:
+        from wye.tracking import check
+
+        check(track)
 
     from wye.cli.study_progress import StudyProgress, summary
     from wye.jobs import Board, plan
@@ -102,6 +107,7 @@ def study(
             command=command,
             root=runs,
             changed=settings,
+            track=tuple(track or ()),
         )
 
     try:

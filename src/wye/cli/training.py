@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from wye.runs.run import Run
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="tensorboard|wandb|mlflow",
+        help="Hand epochs, settings, pictures and the result on; may be repeated.",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,6 +61,7 @@ def train(
     splits: Annotated[
         bool, typer.Option("--splits", help="All random splits of the row's study, a seed each.")
     ] = False,
+    track: Track = None,
     json: Json = False,
 ) -> None:
     """Train and measure one run, or one for each split.
@@ -95,6 +103,7 @@ def train(
                 command=command,
                 data=data,
                 strict=strict,
+                track=tuple(track or ()),
             )
         )
         if not json and here().is_main:

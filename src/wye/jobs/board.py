@@ -157,7 +157,7 @@ class Board:
         """Enter what a worker sends of its run (`jobs.worker.Message`).
 
         Returns:
-            Whether the worker is done with the run.
+            Whether the worker is done with the run; after an epoch, it shall be.
         """
         entry = self.entries[run.folder]
         match message["event"]:

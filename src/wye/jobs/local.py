@@ -48,6 +48,7 @@ def run_locally(board: Board, workers: int, launch_of: Callable[[PlannedRun], La
     inbox: Inbox = SimpleQueue()
     slots: list[WorkerProcess | None] = [None] * workers
     busy: dict[WorkerProcess, PlannedRun] = {}
+    ending: list[WorkerProcess] = []
     devices = cuda_devices()
     wanted = os.environ.get(THREADS[0], "")
     threads = int(wanted) if wanted.isdecimal() else max(1, cores() // workers)
@@ -70,13 +71,19 @@ def run_locally(board: Board, workers: int, launch_of: Callable[[PlannedRun], La
                 board.observer.changed(board)
                 continue
             if message is None:
+                if worker in ending:
+                    continue
                 slots[slots.index(worker)] = None
                 if worker in busy:
                     board.died(busy.pop(worker), worker.how_it_ended())
             elif worker in busy and board.apply(busy[worker], message):
                 del busy[worker]
+                if message["event"] == "epoch":  # the run is no longer wanted
+                    slots[slots.index(worker)] = None
+                    ending.append(worker)
+                    worker.ask_to_end()
     finally:
-        started = [worker for worker in slots if worker is not None]
+        started = [*ending, *(worker for worker in slots if worker is not None)]
         for worker in started:  # all at once, then wait
             worker.ask_to_end()
         for worker in started:

@@ -79,6 +79,9 @@ def run_order(order: Order) -> None:
         shared = answer["shared"]
         with _root(order, shared, worker) as root:
             launch = LAUNCH.validate_python(order.launch)
+            if launch.track and not shared:
+                send("warning", text="not tracked: its worker does not see the folder of runs")
+                launch = replace(launch, track=())
             folder = root / str(launch.out)
             for relative, files in answer["files"].items():
                 unpack(RunFolder(root / relative), files)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from wye.errors import UsageError
+from wye.objective import TERMS
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.recipe.settings import Settings
 from wye.registry import suggest
@@ -46,7 +47,8 @@ def parse_overrides(arguments: Iterable[str]) -> dict[str, Any]:
 
 
 def nest(key: str, value: Any) -> dict[str, Any]:
-    """`("train.lr", 1)` as `{"train": {"lr": 1}}`; `data` alone names the data set.
+    """`("train.lr", 1)` as `{"train": {"lr": 1}}`; `data` alone names the data set, `alpha` is
+    `loss.alpha`, and so with every weight.
 
     Raises:
         UsageError: the key is not names joined by dots.
@@ -55,6 +57,8 @@ def nest(key: str, value: Any) -> dict[str, Any]:
         raise UsageError(f"{shown(key)} is not the name of a setting, for instance train.epochs")
     if key == "data" and isinstance(value, str):
         key = "data.name"
+    if key in {term.weight for term in TERMS.values()}:
+        key = f"loss.{key}"
     nested = value
     for part in reversed(key.split(".")):
         nested = {part: nested}

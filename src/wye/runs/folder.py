@@ -44,7 +44,8 @@ class RunFolder:
     `Inspection`), `metrics.jsonl`, `result.json`, `model.safetensors` and `config.json`,
     `predictions.safetensors` (`labels` and `predicted`, int64 `(N,)` of the test images in their
     order), `examples.safetensors` (see `Examples`), `mistakes.safetensors` (see `Mistakes`),
-    `best.safetensors`, `last.ckpt`, `journal.jsonl` (see `Journal`), `figures/`.
+    `best.safetensors`, `last.ckpt`, `journal.jsonl` (see `Journal`), `tracking.json` (see
+    `wye.tracking`), `figures/`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,8 +75,9 @@ class RunFolder:
         epoch = ("best.safetensors", "last.ckpt", "metrics.jsonl")
         end = ("model.safetensors", "config.json", "predictions.safetensors")
         begin = ("recipe.yaml", "environment.json", "data.json", "unreadable.txt")
-        names = (*begin, *epoch, *end, "examples.safetensors", "mistakes.safetensors")
-        return [*(self.path / name for name in (*names, "result.json")), self.journal.path]
+        shown = ("examples.safetensors", "mistakes.safetensors")
+        names = (*begin, *epoch, *end, *shown, "tracking.json", "result.json")
+        return [*(self.path / name for name in names), self.journal.path]
 
     def sweep(self) -> None:
         """Remove what a killed process left half-written; only for whoever holds the folder."""

@@ -66,6 +66,8 @@ class Launch:
         strict: refuse own images that cannot be read instead of leaving them out.
         changed: nested settings that were changed in the recipe and shall be in the recipes that it
             depends on too; not given, other rows are taken as they stand in their study.
+        measure_test: measure the test images at the end; a search doesn't look at them.
+        track: the trackers that the run is handed on to, see `wye.tracking`.
 
     Raises:
         UsageError: `max_steps` is below 1.
@@ -82,6 +84,8 @@ class Launch:
     data: Path | None = None
     strict: bool = False
     changed: Mapping[str, Any] | None = None
+    measure_test: bool = True
+    track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_steps is not None and self.max_steps < 1:
@@ -95,7 +99,9 @@ class Launch:
     def of_dependency(self, recipe: Recipe, folder: RunFolder) -> Launch:
         """How a run that this one depends on is launched."""
         command = f"{self.command} (needs {recipe.row})" if self.command else ""
-        return replace(self, recipe=recipe, out=folder.path, resume=True, command=command)
+        return replace(
+            self, recipe=recipe, out=folder.path, resume=True, command=command, measure_test=True
+        )
 
     def finished(self) -> Run | None:
         """The run in the folder if there is nothing left to do; see `finished_run`."""
@@ -179,7 +185,7 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
             )
             history = _train(trainer, folder, device, observer)
         clock = time.perf_counter()
-        result = evaluate(trainer, setup, folder, history, needed.judge)
+        result = evaluate(trainer, setup, folder, history, needed.judge, of.measure_test)
         train_seconds = sum(line["seconds"] for line in history)
         evaluate_seconds = time.perf_counter() - clock
         result["seconds"] = {
@@ -189,7 +195,7 @@ def launch(of: Launch, ranks: Ranks = ALONE) -> Run:
             "total": data_seconds + train_seconds + evaluate_seconds,
         }
         folder.write_json("result.json", result)
-        if setup.data.inspection is not None and result["status"] == "complete":
+        if setup.data.inspection is not None and result["status"] == "complete" and result["test"]:
             for remark in remarks(result):
                 logger.warning("warning: %s", remark)
         folder.journal.note("finished", status=result["status"])

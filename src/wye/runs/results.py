@@ -31,6 +31,7 @@ def evaluate(
     folder: RunFolder,
     history: list[dict[str, Any]],
     judge: Model | None = None,
+    test: bool = True,
 ) -> dict[str, Any]:
     """Measure a trained network, keep its weights and what it made of the test images.
 
@@ -39,6 +40,7 @@ def evaluate(
 
     Args:
         judge: the model that the recipe's `evaluation.judge` stands for, where it is another's.
+        test: whether the test images are looked at.
     """
     recipe, network, data = setup.recipe, trainer.network, trainer.data
     described = describe(network)
@@ -48,21 +50,23 @@ def evaluate(
     folder.write_weights("model.safetensors", network.state_dict())
     measured = {
         part: measured_part(setup, network, data, part, trainer.precision, judge)
-        for part in ("test", "validation")
-        if part == "test" or data.validation is not None
+        for part, wanted in (("test", test), ("validation", data.validation is not None))
+        if wanted
     }
-    found = measured["test"].figures
+    of_test = measured.get("test")
+    found = of_test.figures if of_test is not None else {}
     config = config_of(recipe, network, data, trainer.precision, found)
     state = {name: value.detach() for name, value in network.state_dict().items()}
     reference = reference_of(Model(config, state), data)
     folder.write_json("config.json", {**config, "reference": reference})
-    if (test := measured["test"]).labels is not None and test.predicted is not None:
-        folder.write_predictions(test.labels, test.predicted)
-    shown = examples(network, data, setup.streams, trainer.precision, setup.corrupt)
-    if shown is not None:
-        folder.write_examples(shown)
-    if (mistakes := worst(measured["test"], data.test)) is not None:
-        folder.write_mistakes(mistakes)
+    if of_test is not None:
+        if of_test.labels is not None and of_test.predicted is not None:
+            folder.write_predictions(of_test.labels, of_test.predicted)
+        shown = examples(network, data, setup.streams, trainer.precision, setup.corrupt)
+        if shown is not None:
+            folder.write_examples(shown)
+        if (mistakes := worst(of_test, data.test)) is not None:
+            folder.write_mistakes(mistakes)
     seconds = sum(line["seconds"] for line in history)
     images = sum(line["seconds"] * line["images_per_second"] for line in history)
     result: dict[str, Any] = {
@@ -82,7 +86,8 @@ def evaluate(
         "epochs": len(history),
         "steps": trainer.steps_done,
         "train": history[-1]["train"] if history else {},
-        **{part: found.figures for part, found in measured.items()},
+        "test": {},
+        **{part: of.figures for part, of in measured.items()},
         "selection": recipe.evaluation.selection,
     }
     if judge is not None:
