@@ -92,7 +92,7 @@ def _probe(call: Call[nn.Module], inputs: Shape, route: Route) -> tuple[Shape, i
             layer = call(inputs)
         parameters = sum(parameter.numel() for parameter in layer.parameters())
         small = PROBE * math.prod(inputs) <= MOST_PROBED and parameters <= MOST_PROBED_PARAMETERS
-        device = "cpu" if small and torch.get_default_device().type == "cpu" else "meta"
+        device = "cpu" if small else "meta"
         # Sizes of what is left for later layers stay on the meta device.
         there = route if route.side is None else replace(route, side=_moved(route.side, device))
         # Random numbers drawn here must not move the stream of the layers that are trained.

@@ -284,10 +284,33 @@ class Model(nn.Module):
         places = np.searchsorted(np.asarray(known, np.float32), errors, side="right")
         return (places / len(known)).astype(np.float32)
 
+    def classify(self, images: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Probabilities `(N, classes)` and reconstruction errors `(N,)` of one batch, in one pass.
+
+        Args:
+            images: `(N, *pixels)`, uint8 or in [0, 1].
+
+        Returns:
+            The errors are None without a decoder.
+
+        Raises:
+            UsageError: the network has no classifier.
+        """
+        found = self._inferred(images, "classifier", "decoder")
+        if found.logits is None:
+            raise UsageError(f"{self.name} has no classifier")
+        rebuilt = found.reconstruction
+        errors = None if rebuilt is None else _joined([self._error(images, rebuilt)])
+        return _joined([found.logits.softmax(1)]), errors
+
     def _errors(self, images: Tensor) -> Tensor:
+        return self._error(images, self._reconstructed(images))
+
+    def _error(self, images: Tensor, rebuilt: Tensor) -> Tensor:
+        images = images.to(rebuilt.device)
         seen = self.view(images, torch.Generator(images.device).manual_seed(0))
         unit = seen.float() / 255 if seen.dtype == torch.uint8 else seen.float()
-        return (self._reconstructed(images) - unit).square().mean((1, 2, 3))
+        return (rebuilt - unit).square().mean((1, 2, 3))
 
     def _reconstructed(self, images: Tensor) -> Tensor:
         rebuilt = self._inferred(images, "decoder").reconstruction

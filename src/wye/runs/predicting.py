@@ -54,10 +54,10 @@ def predictions(
     faults: list[Unreadable] = []
     compared = bool((model.reference or {}).get("errors"))
     for some, pixels in watch(batches(entries, model, faults), len(entries)):
-        probabilities = model.predict_proba(pixels)
-        anomalies = (
-            model.anomaly(pixels, quantile=True).tolist() if compared else [None] * len(some)
-        )
+        probabilities, errors = model.classify(pixels)
+        anomalies: list[float | None] = [None] * len(some)
+        if compared and errors is not None:
+            anomalies = model.quantile(errors).tolist()
         for entry, row, anomaly in zip(some, probabilities, anomalies, strict=True):
             order = np.argsort(-row, kind="stable")
             shown = order[:top] if top is not None else range(len(row))
