@@ -50,7 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data={"image_size": 8, "augment": "", "validation": 0.2},
         network={"encoder": "C(4)", "decoder": "mirror", "classifier": "L'(classes)"},
         train={"epochs": 1, "batch_size": 16, "precision": "fp32"},
-        evaluation={"mirror_views": False},
+        evaluation={"mirror_views": True},
     )
     return root / "run"
 
@@ -138,6 +138,11 @@ def test_a_run_is_measured_on_other_images(
     given_to = [float(line["probability"]) for line in wrong]
     assert given_to == sorted(given_to, reverse=True)
     assert all(line["true"] != line["predicted"] for line in wrong)
+    (run.parent / "other" / "Cat").mkdir(parents=True)
+    Path(files[0]).rename(run.parent / "other" / "Cat" / "1.png")
+    with pytest.raises(UsageError, match="spelled otherwise than the run's class cat"):
+        call("evaluate", run, run.parent / "other", run.parent / "pets" / "dog")
+    (run.parent / "other" / "Cat" / "1.png").rename(files[0])
     caplog.clear()
     call("evaluate", run, run.parent / "pets" / "cat")
     assert "among the run's training images" in caplog.text

@@ -217,6 +217,13 @@ def test_any_number_of_images_gets_hundreds_of_updates(count: int) -> None:
     assert f"batch_size={train['batch_size']}, epochs={train['epochs']}" in line
 
 
+def test_small_folders_hold_out_enough_to_calibrate_by() -> None:
+    held = {n: round(defaults(made_of(n))[0]["data"]["validation"] * n) for n in (60, 320, 9000)}
+    assert held == {60: 12, 320: 36, 9000: 450}
+    assert "36 more for validation" in defaults(made_of(320))[1]
+    assert "for validation" not in defaults(made_of(320), validation=0)[1]
+
+
 def test_size_and_mirroring_follow_the_images() -> None:
     assert defaults(made_of(100, 28))[0]["data"]["image_size"] == 32
     assert defaults(made_of(100, 300))[0]["data"]["image_size"] == 64

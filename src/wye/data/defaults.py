@@ -6,24 +6,35 @@ import math
 from typing import Any
 
 from wye.data.inspection import Inspection
-from wye.data.layout import TRAIN
+from wye.data.layout import TRAIN, VALIDATION
 
 UPDATES = 600
 BATCHES = ((20_000, 512), (8_000, 256), (3_000, 128), (600, 64))
 """From how many training images on a batch has so many."""
+LEAST_HELD_OUT, MOST_HELD_OUT = 0.05, 0.2
+WATCHED = 36
+"""Images that are held out for validation where that is no more than a fifth: a few more than the
+30 that a temperature, and a quantile of errors, ask for."""
 LEAST_EPOCHS = 7
 LARGE = 2_000
 """Training images above which they are kept small."""
 SIDES = frozenset({"left", "right", "links", "rechts", "l", "r", "clockwise", "counterclockwise"})
 
 
-def defaults(found: Inspection, batch: int | None = None) -> tuple[dict[str, Any], str]:
+def defaults(
+    found: Inspection, batch: int | None = None, validation: float | None = None
+) -> tuple[dict[str, Any], str]:
     """Nested settings for images that were looked at, and one line that says them and why.
 
     Args:
         batch: that a person chose.
+        validation: the same.
     """
     count = len(found.of(TRAIN))
+    if validation is None:
+        validation = max(LEAST_HELD_OUT, min(WATCHED / count, MOST_HELD_OUT))
+    held = 0 if found.of(VALIDATION) else round(validation * count)
+    count -= held
     batch = batch or next((size for least, size in BATCHES if count >= least), 32)
     steps = max(count // batch, 1)
     epochs = max(LEAST_EPOCHS, math.ceil(UPDATES / steps))
@@ -34,6 +45,7 @@ def defaults(found: Inspection, batch: int | None = None) -> tuple[dict[str, Any
         "data": {
             "image_size": size,
             "augment": f"flip > {crop}" if mirror else crop,
+            "validation": round(validation, 3),
         },
         "train": {"batch_size": batch, "epochs": epochs},
         "phases": [],
@@ -41,7 +53,8 @@ def defaults(found: Inspection, batch: int | None = None) -> tuple[dict[str, Any
     }
     line = (
         f"image_size={size} ({why_size}); batch_size={batch}, epochs={epochs}: {steps * epochs:,}"
-        f" updates for {count:,} training images; {'' if mirror else 'no '}mirror images"
+        f" updates for {count:,} training images"
+        f"{f', {held} more for validation' if held else ''}; {'' if mirror else 'no '}mirror images"
         f" ({why_mirror})"
     )
     return settings, line

@@ -95,9 +95,7 @@ def answers(
             output = network(batch.inputs)
             logits = output.logits
             if logits is not None:
-                logits = logits.float() * views.own_weight
-                for view, weight in views.others(batch.inputs):
-                    logits += network(view, branches=["classifier"]).logits.float() * weight
+                logits = views.mean(logits, batch.inputs, network.logits)
         originals = data.targets.undo(batch.targets)
         same = batch.inputs is batch.targets
         yield Answer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -21,6 +21,17 @@ class Views:
 
     mirror: bool = False
     shift: int = 0
+
+    def mean(self, own: Tensor, images: Tensor, classify: Callable[[Tensor], Tensor]) -> Tensor:
+        """The weighted mean of the logits of all views, in fp32.
+
+        Args:
+            own: logits `(N, classes)` of the images themselves.
+        """
+        logits = own.float() * self.own_weight
+        for view, weight in self.others(images):
+            logits = logits + classify(view).float() * weight
+        return logits
 
     def others(self, images: Tensor) -> Iterator[tuple[Tensor, float]]:
         """The views `(N, C, H, W)` beside `images`, each with its weight."""

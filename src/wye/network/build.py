@@ -75,6 +75,12 @@ class Network(nn.Module):
         }
         return {name: part for name, part in named.items() if part is not None}
 
+    def logits(self, images: Tensor) -> Tensor:
+        """The classifier's outputs `(N, outputs)`; there must be one."""
+        found: Tensor | None = self(images, branches=("classifier",)).logits
+        assert found is not None
+        return found
+
     def forward(
         self,
         images: Tensor,

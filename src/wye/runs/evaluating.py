@@ -24,7 +24,6 @@ from wye.data.storage import memory_share, stored
 from wye.errors import UsageError
 from wye.evaluation.calibration import calibration_error, with_temperature
 from wye.evaluation.measure import Measurement, measure
-from wye.evaluation.views import Views
 from wye.recipe.schema import Recipe
 from wye.registry import suggest
 from wye.runs.dependencies import Others, dependencies
@@ -33,7 +32,7 @@ from wye.runs.given import batches, folders_of, given, say_faults
 from wye.runs.mistakes import wrong
 from wye.runs.model import Model
 from wye.runs.pictures import class_name
-from wye.runs.results import measured_part
+from wye.runs.results import measured_part, views_of
 from wye.runs.run import Run
 from wye.runs.setup import set_up
 from wye.streams import Streams
@@ -137,12 +136,10 @@ def _on_others(run: Run, model: Model, data: Sequence[str]) -> tuple[Measurement
         corrupt=None,
         view=model.view if recipe.data.view else None,
     )
-    wanted = recipe.evaluation
-    views = Views(wanted.mirror_views, wanted.shifted_views)
     precision = str(run.environment.get("precision", "fp32"))
     streams = Streams(recipe.seed, recipe.seeds)
     # As a validation part, for which no linear yardstick of the training images is asked.
-    found = measure(model.network, prepared, "validation", streams, precision, views)
+    found = measure(model.network, prepared, "validation", streams, precision, views_of(recipe))
     return found, [entry.path for entry in kept], name
 
 
@@ -160,6 +157,12 @@ def _labelled(entries: list[Entry], name: str, run: Run, model: Model) -> list[E
         found = tests
     if less := [entry for entry in entries if not entry.label]:
         others = [f for f in folders_of(less) if f]
+        spelled = {name.casefold(): name for name in model.classes}
+        if alike := [f for f in others if f.casefold() in spelled]:
+            raise UsageError(
+                f"{name}: the folder {alike[0]} is spelled otherwise than the run's class"
+                f" {spelled[alike[0].casefold()]}; call it that"
+            )
         log.warning(
             "%s: %d images have no class of the run and are left out%s",
             *(name, len(less), f" (in {', '.join(others[:5])})" if others else ""),

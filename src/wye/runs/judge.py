@@ -9,6 +9,7 @@ from torch import Tensor
 from wye.data.prepare import Prepared
 from wye.errors import UsageError
 from wye.evaluation.measure import Judge
+from wye.evaluation.views import ITSELF
 from wye.network.build import Network
 from wye.recipe.schema import Recipe
 from wye.runs.dependencies import SELF
@@ -38,6 +39,7 @@ def judge_by(model: Model, data: Prepared) -> Judge:
         )
     channels, height, width = model.pixels
     model.network.to(data.train.pixels.device)
+    model.views = ITSELF  # a judge is shown one view, as the studies' were
 
     def judge(images: Tensor) -> Tensor:
         if images.shape[1] != channels:
@@ -50,15 +52,17 @@ def judge_by(model: Model, data: Prepared) -> Judge:
 
 
 def own_judge(network: Network, data: Prepared) -> Judge:
-    """The judge that a network's own classifier is."""
+    """The judge that a network's own classifier is.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if network.classifier is None:
+        raise UsageError("evaluation.judge=self needs a classifier")
 
     @torch.inference_mode()
     def judge(images: Tensor) -> Tensor:
         inputs = data.inputs.apply(images).contiguous(memory_format=torch.channels_last)
-        logits = network(inputs, branches=["classifier"]).logits
-        if logits is None:
-            raise UsageError("evaluation.judge=self needs a classifier")
-        predicted: Tensor = logits.argmax(1)
-        return predicted
+        return network.logits(inputs).argmax(1)
 
     return judge

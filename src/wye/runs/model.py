@@ -23,6 +23,7 @@ from wye.data.reading import Reading, as_pixels, read_image
 from wye.data.storage import Pixels, StoredPixels
 from wye.data.transforms import pipeline
 from wye.errors import MachineError, UsageError, WyeError, message_of
+from wye.evaluation.views import ITSELF, Views
 from wye.export import Exported, export
 from wye.network.build import Network, build_network
 from wye.network.describe import count_parameters
@@ -69,6 +70,8 @@ class Model(nn.Module):
         classes: names of the classes.
         shape: `(C, H, W)` of one image as the encoder sees it.
         pixels: `(C, H, W)` of the images that are handed in, before the recipe's `data.view`.
+        views: what an image is classified by, as in the run's measurement; the logits are their
+            mean, but in training.
         reading: how the run's own images became those; None of a data set by name.
         latent_size: values of a latent code, all that the decoder is given.
         reference: how it did on the run's validation images, see `wye.runs.reference`; None in a
@@ -99,6 +102,7 @@ class Model(nn.Module):
         self.classes: tuple[str, ...] = tuple(config["classes"])
         self.shape: tuple[int, int, int] = tuple(config["shape"])
         self.pixels: tuple[int, int, int] = tuple(config.get("pixels", config["shape"]))
+        self.views = Views(**(config.get("views") or {}))
         self.view = pipeline(config.get("view", ""), "data.view")
         self.inputs = _normalization(config["inputs"])
         self.targets = _normalization(config["targets"])
@@ -176,7 +180,8 @@ class Model(nn.Module):
         if found.side is not None and self._side_shape:
             codes = torch.cat([codes, found.side.flatten(1).to(codes.dtype)], 1)
         if logits is not None:
-            logits = logits.float()[:, : len(self.classes)]
+            views = ITSELF if self.training else self.views
+            logits = views.mean(logits, inputs, self.network.logits)[:, : len(self.classes)]
         if rebuilt is not None:
             rebuilt = self.targets.back(rebuilt) if self.training else self.targets.undo(rebuilt)
         return Prediction(logits, rebuilt, codes.float())

@@ -37,10 +37,10 @@ def resolve_own(
     recipe = with_overrides(plain.model_dump(), overrides)
     if recipe.data.name != plain.data.name:
         return recipe
-    found = _inspected(recipe)
-    train = overrides.get("train")
-    asked = isinstance(train, dict) and "batch_size" in train
-    settings, line = defaults(found, recipe.train.batch_size if asked else None)
+    validation = recipe.data.validation if _asked(overrides, "data", "validation") else None
+    found = _inspected(recipe, validation or 0)
+    batch = recipe.train.batch_size if _asked(overrides, "train", "batch_size") else None
+    settings, line = defaults(found, batch, validation)
     chosen = with_overrides(plain.model_dump(), settings)
     logger.info("chosen for these images (KEY=VALUE changes it): %s", line)
     return with_overrides(chosen.model_dump(), overrides) if overrides else chosen
@@ -51,16 +51,21 @@ def has_unlabelled(recipe: Recipe) -> bool:
     data = recipe.data
     if data.labels_per_class is not None or not is_own(data.name):
         return data.labels_per_class is not None
-    return bool(_inspected(recipe).of(UNLABELLED))
+    return bool(_inspected(recipe, data.validation).of(UNLABELLED))
 
 
-def _inspected(recipe: Recipe) -> Inspection:
+def _asked(overrides: dict[str, Any], part: str, name: str) -> bool:
+    settings = overrides.get(part)
+    return isinstance(settings, dict) and name in settings
+
+
+def _inspected(recipe: Recipe, validation: float) -> Inspection:
     data = recipe.data
     return inspect_own(
         data.name,
         Own(
             seed=seed_from(Streams(recipe.seed, recipe.seeds).generator("split", "test")),
-            validation=data.validation,
+            validation=validation,
             duplicates=data.duplicates,
         ),
     )

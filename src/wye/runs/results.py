@@ -115,18 +115,22 @@ def measured_part(
         network, data: those of `setup`, on the device.
         judge: the model that the recipe's `evaluation.judge` stands for, where it is another's.
     """
-    wanted = setup.recipe.evaluation
     return measure(
         network,
         data,
         part,
         setup.streams,
         precision,
-        views=Views(wanted.mirror_views, wanted.shifted_views),
+        views=views_of(setup.recipe),
         judge=judge_of(setup.recipe, network, data, judge),
-        ssim_range2=wanted.ssim_range2,
+        ssim_range2=setup.recipe.evaluation.ssim_range2,
         corrupt=setup.corrupt,
     )
+
+
+def views_of(recipe: Recipe) -> Views:
+    """What an image is classified by, with the recipe's settings."""
+    return Views(recipe.evaluation.mirror_views, recipe.evaluation.shifted_views)
 
 
 def config_of(
@@ -152,6 +156,7 @@ def config_of(
         "reading": None if data.reading is None else asdict(data.reading),
         "prepare": recipe.data.prepare,
         "view": recipe.data.view,
+        "views": asdict(views_of(recipe)),
         "inputs": {
             "mean": data.inputs.mean.flatten().tolist(),
             "deviation": data.inputs.deviation.flatten().tolist(),

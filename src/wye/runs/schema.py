@@ -186,6 +186,13 @@ class Reference(Content):
     temperature: Annotated[Number, Field(gt=0)] | None = None
 
 
+class SeveralViews(Content):
+    """`views` of `config.json`, see `wye.evaluation.views.Views`."""
+
+    mirror: bool
+    shift: Annotated[int, Field(ge=0, le=64)]
+
+
 class Config(Content):
     """`config.json`."""
 
@@ -201,6 +208,7 @@ class Config(Content):
     norm_eps: Annotated[Number, Field(gt=0)] | None = None
     prepare: str
     view: str = ""
+    views: SeveralViews | None = None
     reading: OwnReading | None = None
     inputs: Constants
     targets: Constants
