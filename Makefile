@@ -3,13 +3,17 @@
 # make docs   write the generated parts of README.md and docs/
 # make bench  measure speed and memory, and write docs/performance.md
 # make soak   kills, sharing, generated inputs for half an hour, and write docs/reliability.md
+# make supply the releases, licences and bill of materials of the environment: constraints.txt,
+#             docs/licences.md and build/sbom.json (CycloneDX)
 # make env    only the environment, in .venv
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/make-run
 
-.PHONY: env run test lint docs bench soak clean
+SUPPLY := build/supply/bin
+
+.PHONY: env run test lint docs bench supply soak clean
 
 env: .venv/ready
 
@@ -45,6 +49,23 @@ bench: env
 
 soak: env
 	@$(BIN)/python -m benchmarks.soak --out docs/reliability.md
+
+# The tools have an environment of their own, so that they are not on the bill.
+$(SUPPLY)/pip-licenses:
+	@$(PYTHON) -m venv build/supply
+	@$(SUPPLY)/python -m pip install --quiet --disable-pip-version-check \
+		cyclonedx-bom==7.5.0 pip-licenses==5.5.5
+
+supply: env $(SUPPLY)/pip-licenses
+	@{ echo "# The releases that the Makefile installs and tests with; written by make supply."; \
+		$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
+	@{ echo "# Licences of the environment"; echo; \
+		echo "Of every package that \`make env\` installs, Wye's extras and tools among them, as their"; \
+		echo "metadata say; written by \`make supply\`. \`pip install .\` alone brings far fewer."; echo; \
+		$(SUPPLY)/pip-licenses --python=$(BIN)/python --from=mixed --format=markdown \
+			--ignore-packages wye; } > docs/licences.md
+	@$(SUPPLY)/cyclonedx-py environment $(BIN)/python --of JSON -o build/sbom.json
+	@echo "constraints.txt, docs/licences.md, build/sbom.json"
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
