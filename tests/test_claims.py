@@ -179,12 +179,12 @@ def test_a_file_that_is_no_list_of_claims_is_told() -> None:
         ("up", {V1: around(0.58), V11: around(0.581, -2)}, "undecided", 0.001),
         ("up", {V1: [0.58], V11: [0.66]}, "undecided", 0.08),
         ("up", {V1: around(0.58)}, "no runs", None),
-        ("up", {V1: [0.5, 0.5], V11: [0.5, 0.5]}, "undecided", 0.0),
-        ("up", {V1: [0.5, 0.6], V11: [0.6, 0.7]}, "undecided", 0.1),
-        ("alike", {V1: [0.5, 0.51], BETA0[V1]: [0.5, 0.51]}, "undecided", 0.0),
-        ("alike", {V1: [0.51, 0.51], BETA0[V1]: [0.5, 0.5]}, "undecided", 0.01),
-        ("level", {V1: [0.6, 0.6]}, "undecided", 0.6),
-        # Certain by the t test alone; of 10,000 images two seeds cannot be.
+        ("up", {V1: [0.5] * 3, V11: [0.5] * 3}, "undecided", 0.0),
+        ("up", {V1: [0.5, 0.6, 0.5], V11: [0.6, 0.7, 0.6]}, "undecided", 0.1),
+        ("alike", {V1: [0.5, 0.51, 0.5], BETA0[V1]: [0.5, 0.51, 0.5]}, "undecided", 0.0),
+        ("alike", {V1: [0.51] * 3, BETA0[V1]: [0.5] * 3}, "undecided", 0.01),
+        ("level", {V1: [0.6] * 3}, "undecided", 0.6),
+        # Certain by the t test alone; two seeds are never looked at.
         ("up", {V1: [0.5, 0.5], V11: [0.51, 0.5101]}, "undecided", 0.01005),
         ("level", {V1: [0.62, 0.6201]}, "undecided", 0.62005),
         ("far-up", {V1: around(0.58), V11: around(0.64, -1)}, "supported", 0.06),
@@ -239,8 +239,9 @@ def test_planted_effects_get_their_verdicts(
         assert found.effect == pytest.approx(effect, abs=1e-9)
     if verdict == "no runs":
         assert (found.n, found.effect, found.p, found.runs_needed) == (0, None, None, None)
-    elif found.n == 1:
+    elif found.n < 3:
         assert (found.low, found.p, found.runs_needed) == (None, None, None)
+        assert "the first look is at 3" in found.reason
     elif found.low is None:
         assert (found.p, found.p_corrected, found.runs_needed) == (1, 1, None)
         assert "all seeds give the same value" in found.note
@@ -253,19 +254,20 @@ def test_planted_effects_get_their_verdicts(
 def test_the_interval_and_the_p_are_those_of_the_paired_t_test(
     tmp_path: Path, made_up: None
 ) -> None:
-    first, second = [0.61, 0.625, 0.6, 0.63], [0.58, 0.59, 0.585, 0.579]
+    """At three seeds, the first look, with three fifths of what all looks may spend."""
+    first, second = [0.61, 0.625, 0.6], [0.58, 0.59, 0.575]
     plant_seeds(tmp_path, V11, first)
     plant_seeds(tmp_path, V1, second)
     found, beyond = of(tmp_path, "up"), of(tmp_path, "far-up")
     expected = stats.ttest_rel(first, second)
-    interval = expected.confidence_interval()
+    interval = expected.confidence_interval(0.97)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.p == pytest.approx(expected.pvalue)
-    assert (found.n, found.seeds, found.unit) == (4, (0, 1, 2, 3), "points")
+    assert found.p == pytest.approx(expected.pvalue / 0.6)
+    assert (found.n, found.seeds, found.unit) == (3, (0, 1, 2), "points")
     # A margin is what the effect is tested against; it moves the p and not the interval.
     assert (beyond.low, beyond.high) == (found.low, found.high)
     moved = stats.ttest_1samp(np.subtract(first, second), 0.03)
-    assert beyond.p == pytest.approx(moved.pvalue)
+    assert beyond.p == pytest.approx(min(1, moved.pvalue / 0.6))
 
 
 def test_only_seeds_that_every_row_has_count(tmp_path: Path, made_up: None) -> None:
@@ -300,16 +302,16 @@ def test_a_seed_without_the_metric_does_not_count(tmp_path: Path, made_up: None)
 
 
 def test_overlapping_splits_have_a_wider_interval(tmp_path: Path, made_up: None) -> None:
-    first, second = [0.82, 0.81, 0.825, 0.82, 0.815], [0.73, 0.69, 0.73, 0.72, 0.71]
+    first, second = [0.82, 0.81, 0.825], [0.73, 0.69, 0.73]
     plant_seeds(tmp_path, "pretrain/transfer", first)
     plant_seeds(tmp_path, "pretrain/cnn", second)
     found = of(tmp_path, "splits")
     differences = np.subtract(first, second)
     # Nadeau and Bengio 2003: 1/n + held out / trained on, in the place of 1/n.
-    error = differences.std(ddof=1) * (1 / 5 + 0.15 / 0.85) ** 0.5
-    low = differences.mean() - stats.t.ppf(0.975, 4) * error
+    error = differences.std(ddof=1) * (1 / 3 + 0.15 / 0.85) ** 0.5
+    low = differences.mean() - stats.t.ppf(1 - 0.03 / 2, 2) * error
     assert found.low == pytest.approx(low)
-    assert found.p == pytest.approx(2 * stats.t.sf(differences.mean() / error, 4))
+    assert found.p == pytest.approx(2 * stats.t.sf(differences.mean() / error, 2) / 0.6)
 
 
 def test_a_tied_claim_is_one_of_those_that_were_tested(tmp_path: Path, made_up: None) -> None:
@@ -361,7 +363,7 @@ def test_two_rows_of_one_recipe_are_alike_for_certain(
 
 
 def test_runs_that_do_not_say_of_how_many_images_are_told(tmp_path: Path, made_up: None) -> None:
-    for row, accuracies in ((V1, [0.5, 0.5]), (V11, [0.51, 0.5101])):
+    for row, accuracies in ((V1, [0.5] * 3), (V11, [0.51, 0.5101, 0.51])):
         for seed, accuracy in enumerate(accuracies):
             plant(tmp_path, row, seed, accuracy=accuracy, images=None if row == V1 else 10_000)
     found = of(tmp_path, "up")
@@ -439,7 +441,7 @@ def test_the_table_begins_with_the_count_and_shows_what_was_printed(
     assert only.startswith("2 claims") and "+0.30 points" not in only
 
 
-def test_runs_as_published_count_where_there_are_two_seeds_of_them(
+def test_runs_as_published_count_where_there_are_three_seeds_of_them(
     tmp_path: Path, made_up: None
 ) -> None:
     for row, mean in ((V1, 0.5), (V11, 0.52)):
@@ -449,10 +451,10 @@ def test_runs_as_published_count_where_there_are_two_seeds_of_them(
         plant_seeds(tmp_path, row, [mean])
     assert of(tmp_path, "up", None).protocol == "short"
     for row, mean in ((V1, 0.6), (V11, 0.592)):
-        plant_seeds(tmp_path, row, {1: mean})
+        plant_seeds(tmp_path, row, {1: mean, 2: mean})
     found = of(tmp_path, "up", None)
-    assert (found.protocol, found.n) == ("paper", 2)
-    assert found.effect == pytest.approx(-0.009)
+    assert (found.protocol, found.n) == ("paper", 3)
+    assert found.effect == pytest.approx(-0.026 / 3)
     assert of(tmp_path, "level", None).protocol == "paper"
 
 
@@ -478,7 +480,7 @@ def test_what_a_claim_lacks_is_said_with_the_command(tmp_path: Path, made_up: No
     assert "the runs of joint/v1, joint/v1.1 have no mse" in of(tmp_path, "closer").reason
     plant_seeds(tmp_path, V1, [0.58])
     found = of(tmp_path, "up")
-    assert found.reason == f"one seed alone: wye study {V11} {V1} --seeds 3"
+    assert found.reason == f"one seed, and the first look is at 3: wye study {V11} {V1} --seeds 3"
 
 
 @pytest.mark.parametrize(

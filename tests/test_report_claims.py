@@ -34,7 +34,7 @@ def test_claim_has_effect_interval_tests_and_verdict(tmp_path: Path) -> None:
     assert second[5] == "refuted undecided after correction"
     third = row(page, 0, "C3")
     assert "by more than 1.00 points" in third[0]
-    assert third[5] == "undecided more than 1,000 runs would decide"
+    assert third[5] == "undecided no look up to 20 runs would decide"
     fourth = row(page, 0, "C4")
     assert "v4-l2 · between 84.00 and 87.00 %" in fourth[0]
     assert "85.50 [85.00 to 86.00] %" in fourth[1]

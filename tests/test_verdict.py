@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-import wye.evidence.verdict
+import wye.evidence.looks
 from wye.evidence.floor import Floor
+from wye.evidence.looks import FIRST_PART
 from wye.evidence.paired import t_interval
 from wye.evidence.verdict import Region, Sample, judge, judge_each
 
@@ -21,13 +22,14 @@ def accuracies(seed: int, count: int, mean: float = 0.85) -> list[float]:
 
 @pytest.mark.parametrize("effect", [0.0, 0.003, -0.006])
 def test_being_alike_agrees_with_two_one_sided_tests(effect: float) -> None:
-    first, second = accuracies(7, 12, 0.85 + effect), accuracies(8, 12)
+    first, second = accuracies(7, 3, 0.85 + effect), accuracies(8, 3)
     values = np.subtract(first, second)
-    found = judge(Sample(values.tolist()), Region((-0.008, 0.008)))
-    p, _, _ = ttost_paired(np.array(first), np.array(second), -0.008, 0.008)
+    found = judge(Sample(values.tolist()), Region((-0.012, 0.012)))
+    p, _, _ = ttost_paired(np.array(first), np.array(second), -0.012, 0.012)
     assert found.inside
-    # Both tests at 0.025, so that it is the 95 % interval that must lie within the margin.
-    assert found.p == pytest.approx(min(1, 2 * p))
+    # Each test at half of what the first look may spend, so that it is its interval that must lie
+    # within the margin.
+    assert found.p == pytest.approx(min(1, 2 * p / FIRST_PART))
 
 
 HIGHER, ALIKE = Region((0.01, math.inf), closed=False), Region((-0.01, 0.01))
@@ -57,7 +59,7 @@ def test_the_verdict_is_where_the_interval_lies(region: Region, mean: float, ver
     values = (mean + SPREAD).tolist()
     found = judge(Sample(values), region)
     assert found.verdict == verdict
-    assert found.interval == pytest.approx(t_interval(values))
+    assert found.interval == pytest.approx(t_interval(values, 1 - 0.05 * FIRST_PART))
     assert found.interval is not None
     low, high = found.interval
     wholly_in = region.holds(low) and region.holds(high)
@@ -65,15 +67,23 @@ def test_the_verdict_is_where_the_interval_lies(region: Region, mean: float, ver
     assert {"supported": wholly_in, "refuted": apart}.get(verdict, not wholly_in and not apart)
 
 
-def test_a_verdict_needs_two_runs() -> None:
+def test_a_verdict_needs_three_runs() -> None:
     assert judge(Sample([]), HIGHER).verdict == "no runs"
     assert judge(Sample([0.5, math.nan]), HIGHER).verdict == "no runs"
     one = judge(Sample([0.5]), HIGHER)
     assert (one.n, one.verdict, one.effect, one.ties) == (1, "undecided", 0.5, False)
     assert one.interval is one.p is one.runs_needed is None
+    two = judge(Sample([0.5, 0.5001]), HIGHER)
+    assert (two.n, two.verdict, two.interval, two.p, two.ties) == (
+        2,
+        "undecided",
+        None,
+        None,
+        False,
+    )
 
 
-@pytest.mark.parametrize("values", [[0.0] * 3, [0.02] * 2, [-0.02] * 5, [0.01] * 2])
+@pytest.mark.parametrize("values", [[0.0] * 3, [0.02] * 4, [-0.02] * 5, [0.01] * 3])
 @pytest.mark.parametrize("region", [HIGHER, ALIKE, Region((0.015, 0.03))])
 @pytest.mark.parametrize("floor", [Floor(), Floor(0.001, 0.0001)])
 def test_equal_values_decide_nothing(values: list[float], region: Region, floor: Floor) -> None:
@@ -89,14 +99,14 @@ def test_a_recipe_is_like_itself_for_certain() -> None:
         assert (alike.verdict, higher.verdict) == ("supported", "refuted")
         assert alike.certain and alike.p is alike.interval is None and not alike.ties
     # What a recipe's own runs differ by is chance, and is judged like any other difference.
-    moved = Sample([0.02, 0.02], one_recipe=True)
+    moved = Sample([0.02] * 3, one_recipe=True)
     assert judge(moved, HIGHER).verdict == "undecided"
     varied = Sample([0.019, 0.021, 0.02], one_recipe=True)
     assert judge(varied, HIGHER) == judge(Sample(varied.values), HIGHER)
 
 
 def test_an_effect_at_the_margin_exactly_is_undecided() -> None:
-    for values in ([0.009, 0.011], [0.01, 0.01], [0.0099, 0.01, 0.0101]):
+    for values in ([0.009, 0.01, 0.011], [0.01] * 3, [0.0099, 0.01, 0.0101]):
         for sign in (1, -1):
             found = judge(Sample([sign * value for value in values]), ALIKE)
             assert found.effect == pytest.approx(sign * 0.01)
@@ -145,7 +155,7 @@ def test_one_of_many_pairs_is_found_unlike_by_chance_no_oftener_than_one_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every pair differs by the margin exactly, the hardest case in which all are alike."""
-    monkeypatch.setattr(wye.evidence.verdict, "runs_needed", lambda *_: 2)
+    monkeypatch.setattr(wye.evidence.looks, "seeds_needed", lambda *_: 4)
     draw = np.random.default_rng(1)
     values = draw.normal(0.01, 0.003, (300, 4, 4))
     refuted = sum(

@@ -43,7 +43,7 @@ def claims(
         str | None,
         typer.Option(
             help="Runs as published (paper) alone, or of fewer epochs (short).",
-            show_default="paper for claims with two seeds under it, else the one with more seeds",
+            show_default="paper for claims with three seeds under it, else the one with more seeds",
         ),
     ] = None,
     only: Only = None,
@@ -98,12 +98,15 @@ def _print(found: Sequence[Finding], form: str) -> None:
     if any(one.p_corrected is not None for one in found):
         say(
             form,
-            "corrected: p by Holm's method, for all claims that were tested; a verdict that"
+            "interval and p allow for a look at each seed from the third to the twentieth;"
+            " corrected: p by Holm's method, for all claims that were tested; a verdict that"
             " doesn't outlast it is marked *",
         )
 
 
 def _line(one: Finding) -> tuple[str, ...]:
+    from wye.evidence.looks import LAST
+
     known = metric(one.claim.metric)
     written = known.show if one.claim.range else known.show_difference
 
@@ -115,7 +118,7 @@ def _line(one: Finding) -> tuple[str, ...]:
         interval = f"{written(one.low)} to {written(one.high)}"
     verdict = one.verdict + ("*" if one.verdict_corrected != one.verdict else "")
     if one.runs_needed is not None:
-        verdict += f"; {number_of_runs(one.runs_needed)} would decide"
+        verdict += f"; {number_of_runs(one.runs_needed, LAST)} would decide"
     return (
         one.claim.id,
         one.claim.says.rstrip("."),

@@ -153,10 +153,12 @@ def _print(found: Comparison, sizes: dict[str, float | None], form: str) -> None
         say(form, note)
     first = next((name for name, size in sizes.items() if size is not None), None)
     if first and (runs := _needed(found.metrics[first], sizes[first])) is not None:
+        from wye.evidence.paired import MOST_RUNS
+
         size = figure(first, sizes[first], signed=True).lstrip("+")
         say(
             form,
-            f"a difference of {size} in {first} needs {number_of_runs(runs)}"
+            f"a difference of {size} in {first} needs {number_of_runs(runs, MOST_RUNS)}"
             " (power 0.8 at p < 0.05)",
         )
     for seed, test in found.by_seed.items():

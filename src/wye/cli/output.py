@@ -65,11 +65,9 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def number_of_runs(count: int) -> str:
-    """How many runs something needs, for people."""
-    from wye.evidence.paired import MOST_RUNS
-
-    return f"{count:,} runs" if count <= MOST_RUNS else f"more than {MOST_RUNS:,} runs"
+def number_of_runs(count: int, most: int) -> str:
+    """How many runs something needs, for people; those beyond `most` are not told apart."""
+    return f"{count:,} runs" if count <= most else f"more than {most:,} runs"
 
 
 def shown_metrics(figures: Iterable[str]) -> list[str]:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from wye.errors import UsageError
+from wye.evidence import looks
 from wye.evidence.claims import Claim, load_claims
 from wye.evidence.collect import Runs, matched, runs_by_row
 from wye.evidence.floor import floor_of
 from wye.evidence.missing import lacking_weights, why_no_interval
 from wye.evidence.paired import NO_FLOOR, differences, overlap
 from wye.evidence.results import Only
-from wye.evidence.verdict import ALPHA, Judgement, Sample, Verdict, holm, judge, judge_each
+from wye.evidence.verdict import Judgement, Sample, Verdict, holm, judge, judge_each
 from wye.recipe.identity import repeats
 from wye.recipe.resolve import PROTOCOLS
 from wye.registry import suggest
@@ -30,12 +31,12 @@ class Finding:
         n: seeds of which every row of the claim has a run.
         effect: mean over them of the difference (or figure), in units of the metric as stored; of
             several pairs, that of the one which decides (`judge_each`). None where n is 0.
-        low, high: 95 % t interval, with Nadeau and Bengio's correction where the seeds are splits,
-            and with a floor of the spread (`wye.evidence.floor`); None where n is below 2, or no
-            value differs from another.
-        p: two-sided, of the t test of the bound that the effect is nearest to (the margin, an end
-            of the range): below 0.05 exactly where the interval lies on one side of it; 1 where no
-            value differs from another.
+        low, high: t interval that allows for repeated looks (`wye.evidence.looks`), with Nadeau and
+            Bengio's correction where the seeds are splits, and with a floor of the spread
+            (`wye.evidence.floor`); None where n is below 3, or no value differs from another.
+        p: two-sided, of the t test of the bound that is hardest to tell from the effect (the
+            margin, an end of the range), allowing for repeated looks: below 0.05 exactly where the
+            interval lies on one side of it; 1 where no value differs from another.
         p_corrected: by Holm's method, for all claims that have a p under this protocol.
         protocol: under which the runs are: one alone for each claim.
         verdict: supported: the interval lies where the claim holds; refuted: where it doesn't;
@@ -43,9 +44,9 @@ class Finding:
             ImageNet's are missing. An effect of a recipe on itself is 0 for certain, without a p.
         verdict_corrected: the same by `p_corrected`: the probability that any of these verdicts is
             wrong is at most 0.05.
-        runs_needed: of an undecided claim, how many runs would decide it with probability 0.8, were
-            effect and spread as measured; 1,001 for more than 1,000, None where the spread is not
-            known.
+        runs_needed: of an undecided claim, at how many seeds a look would decide it with
+            probability 0.8, were effect and spread as measured; 21 where none of the looks, up to
+            20 seeds, would; None where the spread is not known.
         unit: of the effect as it is shown to people.
         overlap: of splits, see `wye.evidence.paired.overlap`.
         note: what a reader of the verdict must know of its spread; empty for nothing.
@@ -95,7 +96,7 @@ def findings(
     Args:
         root: a folder, or what `runs_by_row` collects.
         protocol: runs of one alone are used: `paper` or `short`; None for `paper` where a claim has
-            two seeds under it, and else the one with more seeds, whatever they say.
+            three seeds under it, and else the one with more seeds, whatever they say.
         ids: of these claims alone; the correction is for all of them still.
         only: runs under the folder (`here`), or the `shipped` records.
 
@@ -112,7 +113,7 @@ def findings(
     runs = root if isinstance(root, dict) else runs_by_row(root, only)
     asked = PROTOCOLS if protocol is None else (protocol,)
     each = ([_finding(claim, one, runs) for one in asked] for claim in claims)
-    found = _corrected(max(several, key=lambda one: min(one.n, 2)) for several in each)
+    found = _corrected(max(several, key=lambda one: min(one.n, looks.FIRST)) for several in each)
     return [one for one in found if ids is None or one.claim.id in ids]
 
 
@@ -142,7 +143,7 @@ def _finding(claim: Claim, protocol: str, runs: Runs) -> Finding:
     verdict = judgement.verdict
     if verdict == "no runs" and lacking_weights(claim, protocol, runs):
         verdict = "needs weights"
-    short = judgement.n < 2 and not judgement.certain
+    short = judgement.n < looks.FIRST and not judgement.certain
     reason = why_no_interval(claim, protocol, runs, judgement.n) if short else ""
     low, high = judgement.interval or (None, None)
     needed = judgement.runs_needed if verdict == "undecided" else None
@@ -182,6 +183,6 @@ def _corrected(found: Iterable[Finding]) -> list[Finding]:
     corrected = holm([each[index].p or 0.0 for index in tested])
     for index, p in zip(tested, corrected, strict=True):
         one = each[index]
-        verdict: Verdict = one.verdict if p < ALPHA else "undecided"
+        verdict: Verdict = one.verdict if p < looks.ALPHA else "undecided"
         each[index] = replace(one, p_corrected=p, verdict_corrected=verdict)
     return each

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 from wye.evidence.claims import Claim
 from wye.evidence.collect import Runs
+from wye.evidence.looks import FIRST
 from wye.metrics import metric
 from wye.network.weights import needs_weights
 from wye.recipe import recipe_from_row
 from wye.recipe.resolve import PROTOCOLS
-
-SEEDS = 3
-"""Runs of each row that a command asks for."""
 
 
 def lacking_weights(claim: Claim, protocol: str, runs: Runs) -> list[str]:
@@ -43,7 +41,8 @@ def why_no_interval(claim: Claim, protocol: str, runs: Runs, n: int) -> str:
     if n == 0:
         some = "no seed has runs of all rows by one machine, precision and judge"
         return f"{some}: {_command(claim.rows, protocol)}"
-    return f"one seed alone: {_command(claim.rows, protocol)}"
+    seeds = "one seed" if n == 1 else f"{n} seeds"
+    return f"{seeds}, and the first look is at {FIRST}: {_command(claim.rows, protocol)}"
 
 
 def _listed(rows: Sequence[str]) -> str:
@@ -52,4 +51,4 @@ def _listed(rows: Sequence[str]) -> str:
 
 def _command(rows: Sequence[str], protocol: str) -> str:
     under = [] if protocol == PROTOCOLS[0] else ["--protocol", protocol]
-    return shlex.join(["wye", "study", *rows, *under, "--seeds", str(SEEDS)])
+    return shlex.join(["wye", "study", *rows, *under, "--seeds", str(FIRST)])

@@ -242,18 +242,35 @@ def runs_needed(
         return MOST_RUNS + 1
 
     def enough(count: int) -> bool:
-        error = floor.raised(sd, count) * math.sqrt(1 / count + overlap)
-        return 1 - sum(_missed(distance / error, count) for distance in distances) >= POWER
+        return decides(count, distances, sd, overlap, floor) >= POWER
 
     # More runs never do less, so that halving finds the least number.
     return bisect_left(range(MOST_RUNS + 1), True, lo=2, key=enough)
 
 
-def _missed(noncentrality: float, count: int) -> float:
+def decides(
+    count: int,
+    distances: Sequence[float],
+    sd: float,
+    overlap: float = 0.0,
+    floor: Floor = NO_FLOOR,
+    alpha: float = 1 - LEVEL,
+) -> float:
+    """The probability that the interval of `count` runs lies clear of all bounds, at the least.
+
+    Args:
+        distances, sd, overlap, floor: as in `runs_needed`.
+        alpha: level of the interval's test.
+    """
+    error = floor.raised(sd, count) * math.sqrt(1 / count + overlap)
+    return 1 - sum(_missed(distance / error, count, alpha) for distance in distances)
+
+
+def _missed(noncentrality: float, count: int, alpha: float) -> float:
     """Probability that the interval of so many values isn't clear of a bound."""
     from scipy import stats
 
-    critical = float(stats.t.ppf((1 + LEVEL) / 2, count - 1))
+    critical = float(stats.t.ppf(1 - alpha / 2, count - 1))
     if noncentrality > 10 + 5 * critical:
         return 0.0  # below 1e-6, and the distribution's series would not converge far beyond
     return float(stats.nct.cdf(critical, count - 1, noncentrality))

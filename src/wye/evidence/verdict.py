@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from wye.evidence import looks
 from wye.evidence.floor import Floor
-from wye.evidence.paired import LEVEL, NO_FLOOR, Interval, runs_needed, t_interval, t_test
+from wye.evidence.paired import NO_FLOOR, Interval
 from wye.metrics import spread
-
-ALPHA = round(1 - LEVEL, 12)
 
 Verdict = Literal["supported", "refuted", "undecided", "needs weights", "no runs"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -34,15 +33,21 @@ class Region:
         low, high = self.ends
         return low <= effect <= high if self.closed else low < effect < high
 
-    def distances(self, effect: float) -> list[float]:
-        """How far the effect lies from the ends that decide: inside all, outside the nearest."""
-        each = [abs(effect - end) for end in self.ends if math.isfinite(end)]
-        return each if self.holds(effect) else [min(each)]
+    def clear(self, interval: Interval, inside: bool) -> bool:
+        """Whether an interval lies wholly `inside`, or wholly outside, no end of both in common."""
+        low, high = interval
+        if inside:
+            return self.ends[0] < low and high < self.ends[1]
+        return high < self.ends[0] or low > self.ends[1]
 
-    def nearest(self, effect: float) -> float:
-        """The finite end that is nearest to the effect."""
+    def deciding(self, effect: float) -> list[float]:
+        """The finite ends that decide: inside all, outside the nearest to the effect."""
         finite = [end for end in self.ends if math.isfinite(end)]
-        return min(finite, key=lambda end: abs(effect - end))
+        return finite if self.holds(effect) else [min(finite, key=lambda end: abs(effect - end))]
+
+    def distances(self, effect: float) -> list[float]:
+        """How far the effect lies from the ends that decide."""
+        return [abs(effect - end) for end in self.deciding(effect)]
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,17 @@ class Judgement:
     Attributes:
         n: seeds.
         effect: mean over them; None without any.
-        interval: 95 % t interval; None of fewer than two, and where they don't vary.
-        p: two-sided p of the t test of the end of the region that is nearest to the effect: below
-            0.05 exactly where the interval lies on one side of it. 1 where the values don't vary,
-            None of fewer than two and where the effect is certain.
+        interval: that of all looks so far (`wye.evidence.looks`), which holds the effect with a
+            probability of 95 % at all of them together; None before the first, and where the values
+            don't vary.
+        p: two-sided p, allowing for all looks, of the end of the region that is hardest to tell
+            from the effect: below 0.05 exactly where the interval lies on one side of it. 1 where
+            the values don't vary, None before the first look and where the effect is certain.
         inside: whether the effect lies in the region.
-        runs_needed: runs that would decide with probability 0.8, the effect and the spread being
-            as measured, with its floor; 1,001 for more than 1,000, None without an interval.
+        verdict: supported or refuted where the whole interval lies inside or outside.
+        runs_needed: seeds at which a look would decide with probability 0.8, the effect and the
+            spread being as measured, with its floor; one more than the last look for none, None
+            without an interval.
         certain: whether the effect is 0 because it is that of a recipe on itself.
     """
 
@@ -82,25 +91,19 @@ class Judgement:
     interval: Interval | None = None
     p: float | None = None
     inside: bool = False
+    verdict: Verdict = "undecided"
     runs_needed: int | None = None
     certain: bool = False
 
     @property
-    def verdict(self) -> Verdict:
-        """What follows from the interval, or from the p, which says the same."""
-        if self.effect is None:
-            return "no runs"
-        if not self.certain and (self.p is None or self.p >= ALPHA):
-            return "undecided"
-        return "supported" if self.inside else "refuted"
-
-    @property
     def ties(self) -> bool:
         """Whether several values are equal by chance, so that their spread is not known."""
-        return self.n > 1 and self.interval is None and not self.certain
+        return self.p == 1 and self.interval is None
 
 
-def judge(sample: Sample, region: Region, overlap: float = 0.0, level: float = LEVEL) -> Judgement:
+def judge(
+    sample: Sample, region: Region, overlap: float = 0.0, alpha: float = looks.ALPHA
+) -> Judgement:
     """Hold the mean of a sample against a region.
 
     Equal values decide nothing, except the differences of a recipe from itself: those are 0 for
@@ -108,24 +111,25 @@ def judge(sample: Sample, region: Region, overlap: float = 0.0, level: float = L
 
     Args:
         overlap: of splits, see `wye.evidence.paired.overlap`.
-        level: of the interval.
+        alpha: probability that the interval leaves the effect out at any look.
     """
-    values, floor = sample.values, sample.floor
+    values, floor = sample.values[: looks.LAST], sample.floor
     measured = spread(values)
     if measured is None or not math.isfinite(measured.mean):
-        return Judgement(0)
-    effect, inside = measured.mean, region.holds(measured.mean)
+        return Judgement(0, verdict="no runs")
+    n, effect, inside = measured.n, measured.mean, region.holds(measured.mean)
+    decided: Verdict = "supported" if inside else "refuted"
     if sample.one_recipe and not any(values):
-        return Judgement(measured.n, effect, inside=inside, certain=True)
-    if measured.sd is None:
-        return Judgement(1, effect, inside=inside)
-    interval = t_interval(values, level, overlap, floor)
-    needed = None
-    if interval is not None:
-        sd = floor.raised(measured.sd, measured.n)
-        needed = runs_needed(region.distances(effect), sd, overlap, floor)
-    p = t_test(values, region.nearest(effect), overlap, floor)
-    return Judgement(measured.n, effect, interval, p, inside, needed)
+        return Judgement(n, effect, inside=inside, verdict=decided, certain=True)
+    each = [looks.p_value(values, end, overlap, floor) for end in region.deciding(effect)]
+    p = max((one for one in each if one is not None), default=None)
+    interval = looks.interval(values, alpha, overlap, floor)
+    if interval is None:
+        return Judgement(n, effect, p=p, inside=inside)
+    sd = floor.raised(measured.sd or 0.0, n)
+    needed = looks.seeds_needed(n, region.distances(effect), sd, overlap, floor)
+    verdict: Verdict = decided if region.clear(interval, inside) else "undecided"
+    return Judgement(n, effect, interval, p, inside, verdict, needed)
 
 
 def judge_each(pairs: Sequence[Sample], region: Region, overlap: float = 0.0) -> Judgement:
@@ -138,15 +142,15 @@ def judge_each(pairs: Sequence[Sample], region: Region, overlap: float = 0.0) ->
     """
     each = [judge(sample, region, overlap) for sample in pairs]
     if any(one.effect is None for one in each):
-        return Judgement(0)
+        return Judgement(0, verdict="no runs")
     outside = [index for index, one in enumerate(each) if not one.inside]
     if not outside:
         needed = [one.runs_needed for one in each if one.runs_needed is not None]
         farthest = max(each, key=lambda one: _doubt(one, region))
-        most = None if farthest.ties else max(needed, default=None)
+        most = None if farthest.interval is None else max(needed, default=None)
         return replace(farthest, runs_needed=most)
     first = min(outside, key=lambda index: _doubt(each[index], region))
-    found = judge(pairs[first], region, overlap, 1 - ALPHA / len(pairs))
+    found = judge(pairs[first], region, overlap, looks.ALPHA / len(pairs))
     return replace(found, p=None if found.p is None else min(1.0, found.p * len(pairs)))
 
 

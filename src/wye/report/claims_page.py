@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from wye.evidence.paired import MOST_RUNS
+from wye.evidence.looks import LAST
 from wye.metrics import metric
 from wye.recipe.identity import protocols_of
 from wye.report.effect_strip import effect_strip, window
@@ -32,24 +32,28 @@ MEANINGS: tuple[tuple[Verdict, str], ...] = (
     ("refuted", "the whole interval lies where it does not hold"),
     (
         "undecided",
-        "the interval lies on both sides, or there is none, of a single run or of values that are"
-        " all equal; beside it how many runs would decide with probability 0.8, were effect and"
-        " spread as measured",
+        "the interval lies on both sides, or there is none, of one or two runs or of values that"
+        " are all equal; beside it at how many runs a look would decide with probability 0.8, were"
+        " effect and spread as measured",
     ),
     ("needs weights", "no runs, which begin with ImageNet's weights"),
     ("no runs", "no seed under this protocol for which all of its rows have a run"),
 )
 HOW = (
     "The effect of a claim is the mean difference of its rows, paired by seed (of several pairs,"
-    " which all must hold, that of the pair that decides), or the figure of its row, with a 95 % t"
+    " which all must hold, that of the pair that decides), or the metric of its row, with a t"
     " interval that is widened after Nadeau and Bengio where seeds are overlapping random splits"
     " (conservative here, where the test set is fixed).",
+    "Who adds seeds until an interval is clear of zero finds an effect of nothing in the end. So"
+    " the interval allows for a look at three seeds and one at each further seed up to the"
+    " twentieth: the probability that any of these intervals leaves out the true effect is at most"
+    " 5 %. Three seeds alone decide large effects only.",
     "Few seeds may agree by chance, so the standard deviation of accuracies and other counts has a"
     " floor, from the number of test images; values that are all equal have no interval and a p of"
     " 1, unless both rows are one recipe, which are alike for certain.",
-    "The verdict is read off that interval, and p is of the t test of the bound that the effect is"
-    " nearest to (zero, the margin, an end of the range): below 0.05 exactly where the interval"
-    " lies on one side.",
+    "The verdict is read off that interval, and p is of the t test of the bound that is hardest to"
+    " tell from the effect (zero, the margin, an end of the range), allowing for the looks: below"
+    " 0.05 exactly where the interval lies on one side.",
     "So many tests bring forth some verdicts by chance, so p is corrected by Holm's method for all"
     " claims tested under the protocol; a verdict that does not outlast this says so, and that any"
     " of the others is wrong has a probability of at most 0.05.",
@@ -195,6 +199,6 @@ def _needed(one: Finding) -> str:
     """How many runs would decide an undecided claim."""
     if one.verdict != "undecided" or one.runs_needed is None:
         return ""
-    if one.runs_needed > MOST_RUNS:
-        return f"more than {MOST_RUNS:,} runs would decide"
-    return f"{one.runs_needed:,} runs would decide"
+    if one.runs_needed > LAST:
+        return f"no look up to {LAST} runs would decide"
+    return f"{one.runs_needed} runs would decide"
