@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import CommandLine
-from scipy import integrate, stats
 
 from wye.errors import UsageError
 from wye.evidence.gain import CLASSIFIER, Arm, Gain, arms_of, measure, sentence
-from wye.evidence.sequence import PRIOR, anytime_interval
 from wye.recipe import Recipe, resolve
 from wye.recipe.identity import digest
 from wye.runs.records import Record
 
 ARMS = arms_of(resolve("joint/v4-l2", {"data": "shapes"}), unlabelled=True)
-
-
-def test_an_end_of_the_interval_is_refuted_by_the_bayes_factor_to_the_level() -> None:
-    """The factor by numerical integration: normal prior of the effect, right Haar of the scale."""
-    values = [0.9, 1.4, 1.1, 0.7, 1.6, 1.2, 0.4]
-    n = len(values)
-    found = anytime_interval(values, 0.95)
-    assert found is not None
-    for end in found:
-        t = (np.mean(values) - end) / (np.std(values, ddof=1) / math.sqrt(n))
-
-        def likelihood(effect: float, t: float = float(t)) -> float:
-            noncentral = stats.nct.pdf(t, n - 1, math.sqrt(n) * effect)
-            return float(noncentral * stats.norm.pdf(effect, scale=math.sqrt(PRIOR)))
-
-        mixed, _ = integrate.quad(likelihood, -12, 12, points=[0.0, 3.0], limit=400)
-        assert mixed / stats.t.pdf(t, n - 1) == pytest.approx(20, rel=0.02)
-
-
-def test_looking_after_each_pair_is_wrong_in_at_most_a_twentieth_of_all_studies() -> None:
-    draws = np.random.default_rng(5).normal(size=(300, 25))
-    wrong = sum(
-        any(
-            (found := anytime_interval(line[:n])) is not None and not found[0] <= 0 <= found[1]
-            for n in range(3, 26)
-        )
-        for line in draws.tolist()
-    )
-    assert 0 < wrong / 300 <= 0.05
-
-
-@pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0], [1.0, 1.0, 1.0, 1.0]])
-def test_few_or_equal_pairs_bound_nothing(values: list[float]) -> None:
-    assert anytime_interval(values) is None
 
 
 def planted(gains: Mapping[str, float], noise: float = 0.004) -> Callable[[Recipe, Arm], Record]:

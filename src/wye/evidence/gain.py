@@ -9,9 +9,9 @@ from statistics import fmean
 from typing import Any, Literal
 
 from wye.errors import UsageError
+from wye.evidence import looks
 from wye.evidence.floor import Floor, floor_of
-from wye.evidence.paired import LEVEL, Interval, differences
-from wye.evidence.sequence import anytime_interval
+from wye.evidence.paired import Interval, differences
 from wye.metrics import metric
 from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe
@@ -19,7 +19,6 @@ from wye.runs.records import Record
 
 CLASSIFIER = "classifier"
 """The arm that the others are compared with: the same network, its decoder without weight."""
-MOST_PAIRS = 40
 EQUAL_PAIRS = 8
 """Pairs, all of them the same, after which no more are made."""
 
@@ -40,7 +39,8 @@ class Effect:
     """What an arm gains over the classifier alone, paired by seed.
 
     Attributes:
-        interval: of the mean gain, valid at every look; None where the pairs don't bound it yet.
+        interval: of the mean gain, allowing for a look after each pair (`wye.evidence.looks`); None
+            where the pairs don't bound it yet.
         margin: a gain that is not larger than this counts as none.
     """
 
@@ -91,7 +91,7 @@ class Gain:
     @property
     def effects(self) -> list[Effect]:
         """Of every arm that has a pair, at a level corrected for their number."""
-        level = 1 - (1 - LEVEL) / (len(self.arms) - 1)
+        alpha = looks.ALPHA / (len(self.arms) - 1)
         base, found = self.values(CLASSIFIER), []
         better = 1 if metric(self.name).higher_is_better else -1
         for arm in self.arms[1:]:
@@ -99,7 +99,7 @@ class Gain:
             seeds = sorted(values.keys() & base.keys())
             if seeds:
                 gains = tuple(better * gain for gain in differences(values, base, seeds))
-                interval = anytime_interval(gains, level, self._floor(arm.name))
+                interval = looks.interval(gains, alpha, floor=self._floor(arm.name))
                 found.append(Effect(arm.name, values, gains, interval, self.margin))
         return found
 
@@ -162,7 +162,7 @@ def measure(
     name: str = "accuracy",
     margin: float = 0.01,
     seconds: float = 1200.0,
-    pairs: int = MOST_PAIRS,
+    pairs: int = looks.LAST,
     looked: Callable[[Gain], None] = lambda gain: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Gain:
