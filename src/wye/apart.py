@@ -57,7 +57,9 @@ def _answer(sender: Connection, function: Callable[..., Any], arguments: dict[st
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback of its own
     os.dup2(2, 1)
     try:
-        sender.send(function(**arguments))
+        found = function(**arguments)
+        sys.stdout.flush()  # once the answer is there, the process may be killed
+        sender.send(found)
     except UsageError as error:  # its subclasses cannot all be made of their message again
         sender.send(UsageError(str(error)))
     except (WyeError, OSError, MemoryError, RuntimeError) as error:
