@@ -1,6 +1,6 @@
 # make run    train wye/quick on CIFAR-10 and write a report
 # make test   lint, types and every test
-# make docs   write the generated parts of README.md and docs/
+# make docs   write the generated parts of README.md and docs/, and build the site in site/
 # make bench  measure speed and memory, and write docs/performance.md
 # make soak   kills, sharing, generated inputs for half an hour, and write docs/reliability.md
 # make supply the releases, licences and bill of materials of the environment: constraints.txt,
@@ -42,7 +42,8 @@ test: lint
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 docs: env
-	@$(BIN)/python docs/build.py
+	@$(BIN)/python docs/_generate/build.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo site/index.html
 
 bench: env
 	@$(BIN)/python -m benchmarks --out docs/performance.md

@@ -39,7 +39,7 @@ COMMANDS = sorted(
 
 
 def test_generated_pages_are_current() -> None:
-    command = [sys.executable, str(ROOT / "docs" / "build.py"), "--check"]
+    command = [sys.executable, str(ROOT / "docs" / "_generate" / "build.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -122,7 +122,7 @@ def test_wrong_and_missing_figures_stand_beside_the_corrected_ones() -> None:
 
 def test_every_study_has_its_faults_on_record() -> None:
     sourced = {name for name, study in studies().items() if study.source}
-    found = yaml.safe_load((ROOT / "docs" / "faults.yaml").read_text())
+    found = yaml.safe_load((ROOT / "docs" / "_generate" / "faults.yaml").read_text())
     assert set(found) == sourced
     for name, faults in found.items():
         page = (ROOT / "docs" / "studies" / f"{name}.md").read_text()

@@ -16,7 +16,7 @@ from wye.recipe.overrides import parse_overrides
 from wye.runs.folder import RunFolder
 from wye.runs.records import Record
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent / "docs" / "_generate"
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def train(
     Raises:
         WyeError: the recipe cannot be run.
 
-    Example:
+    Examples:
         >>> import wye
         >>> run = wye.train("joint/v1", data="shapes", max_steps=2, out="runs/v1", resume=True)
         >>> sorted(run.result["seconds"])
@@ -105,7 +105,7 @@ def load(run: Path | str | Run, weights: str | None = None, trainable: bool = Fa
     Raises:
         UsageError: the folder holds no finished run, or no such weights.
 
-    Example:
+    Examples:
         >>> import wye, torch
         >>> run = wye.train("joint/v1", data="shapes", max_steps=2, out="runs/v1", resume=True)
         >>> model = wye.load(run, trainable=True)
@@ -125,7 +125,7 @@ def rows(study: str | None = None) -> list[str]:
     Raises:
         UsageError: no such study.
 
-    Example:
+    Examples:
         >>> import wye
         >>> wye.rows("joint")[:2]
         ['joint/v1', 'joint/v1.1']

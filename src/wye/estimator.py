@@ -60,12 +60,17 @@ class SupervisedAutoencoder(
     without one, from which the decoder learns.
 
     Args:
-        encoder, decoder, classifier: lines of the notation; auto: convolutions where the image's
-            sides are multiples of 4 and at least 8, linear layers elsewhere.
+        encoder: a line of the notation; auto: convolutions where the image's sides are multiples
+            of 4 and at least 8, linear layers elsewhere.
+        decoder: the same; mirror: derived from the encoder.
+        classifier: the same, from the latent to the logits; auto: two linear layers.
         latent_dim: values of the latent, with `encoder="auto"`.
-        alpha, beta: weights of the classification and of the reconstruction.
+        alpha: weight of the classification.
+        beta: weight of the reconstruction.
         epochs: passes over the labelled images; 10 of at least 10 steps each if None.
-        batch_size, optimizer, lr: how it learns.
+        batch_size: images a step.
+        optimizer: `sgd`, `adam` or another of a recipe's `train.optimizer`.
+        lr: the learning rate.
         augment: random transformations of each batch, such as `flip > crop(2)`.
         class_weight: `balanced`, or a weight by label; the labels that are left out weigh 1.
         image_shape: `(H, W)` or `(H, W, C)` of flat images.
@@ -78,7 +83,7 @@ class SupervisedAutoencoder(
         model_: the trained `wye.Model`.
         n_iter_: epochs that it was trained.
 
-    Example:
+    Examples:
         >>> import wye
         >>> from sklearn.datasets import load_digits
         >>> digits = load_digits()

@@ -151,7 +151,7 @@ FLAT = tuple(PhaseTraining.model_fields)
 class Recipe(Settings):
     """Everything that defines a run. Two runs of equal recipes on one device give equal weights.
 
-    Example:
+    Examples:
         >>> import wye
         >>> recipe = wye.recipe.resolve("joint/v1", {"train": {"epochs": 2}})
         >>> recipe.network.encoder, recipe.train.epochs

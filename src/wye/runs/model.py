@@ -82,7 +82,7 @@ class Model(nn.Module):
         weights: the network's state dict.
         trainable: whether its parameters learn; without, it is in inference mode and frozen.
 
-    Example:
+    Examples:
         >>> import wye
         >>> run = wye.train("joint/v1", data="shapes", max_steps=2, out="runs/v1", resume=True)
         >>> model = wye.load(run)

@@ -42,7 +42,7 @@ class Run:
     Raises:
         UsageError: the folder holds no run.
 
-    Example:
+    Examples:
         >>> import wye
         >>> run = wye.train("joint/v1", data="shapes", max_steps=2, out="runs/v1", resume=True)
         >>> run.result["status"], run.recipe.row

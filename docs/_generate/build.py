@@ -2,12 +2,12 @@
 
 - `docs/notation.md`: every symbol of networks and of image transformations, from their registries.
 - `docs/recipes.md`: every setting of a recipe, from the models that check them.
-- `docs/studies/`: a page a study, from the study files, the faults in `docs/faults.yaml` and the
-  records of runs that come with the package.
+- `docs/studies/`: a page a study, from the study files, the faults in `faults.yaml` and the records
+  of runs that come with the package.
 - the result table in `README.md` and `docs/images/reconstructions.png`, from the run that
   `make run` leaves in `runs/make-run`, where there is one.
 
-`python docs/build.py --check` only says whether the pages are current.
+`python docs/_generate/build.py --check` only says whether the pages are current.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wye.evidence.results import shipped
 from wye.runs import Run
 from wye.studies import studies
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 RUN = ROOT / "runs" / "make-run"
 

@@ -54,7 +54,7 @@ corrected form of a row, a control that its study lacks, or stand in no study.
 {table(headings, entries)}
 
 These pages are written by `make docs` from the study files in `src/wye/studies`, the faults in
-`docs/faults.yaml` and the records of runs that come with the package.
+`docs/_generate/faults.yaml` and the records of runs that come with the package.
 """
 
 
