@@ -405,7 +405,22 @@ def test_a_picture_of_200_megapixels_is_named(tmp_path: Path) -> None:
     draw(tmp_path)
     Image.new("1", (20000, 10000)).save(tmp_path / "cat" / "pano.png")
     [file] = look(tmp_path).unreadable
-    assert file.path == "cat/pano.png" and "smaller copy" in file.why
+    assert file.path == "cat/pano.png" and "WYE_MOST_PIXELS" in file.why
+
+
+def test_larger_pictures_are_read_where_a_person_allows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wye.data.opening.MOST_PIXELS", 1000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)  # Pillow refuses from twice that on
+    draw(tmp_path)
+    draw(tmp_path, ("cat",), count=1, start=50, size=(40, 40))
+    assert [file.path for file in look(tmp_path).unreadable] == ["cat/050.png"]
+    monkeypatch.setenv("WYE_MOST_PIXELS", "1MP")
+    assert not look(tmp_path).unreadable
+    monkeypatch.setenv("WYE_MOST_PIXELS", "many")
+    with pytest.raises(UsageError, match="200MP"):
+        look(tmp_path)
 
 
 def test_wide_pictures_are_said_and_kept_whole_on_request(tmp_path: Path) -> None:

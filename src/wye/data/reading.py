@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from wye.data.opening import MOST_PIXELS, open_bounded, shrunk
+from wye.data.opening import most_pixels, open_bounded, shrunk
 from wye.errors import UsageError
 from wye.wording import plain
 
@@ -103,8 +103,11 @@ def why(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "it is no image that Pillow knows"
     if isinstance(error, Image.DecompressionBombError):  # Pillow's own or that of `open_bounded`
-        most = MOST_PIXELS // 10**6
-        return f"it has more pixels than are decoded ({most} million); make a smaller copy of it"
+        most = most_pixels() // 10**6
+        return (
+            f"it has more pixels than are decoded ({most} million); WYE_MOST_PIXELS=200MP, say,"
+            " allows more"
+        )
     if isinstance(error, MemoryError):
         return "there is no memory for its pixels"
     return " ".join(plain(str(error)).split())[:100] or type(error).__name__

@@ -6,16 +6,22 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from wye.data.defaults import defaults
+from wye.data.defaults import defaults, pays_to_pretrain
 from wye.data.folder import Own, inspect_own, is_own, seed_from
 from wye.data.inspection import Inspection
-from wye.data.layout import UNLABELLED
+from wye.data.layout import TRAIN, UNLABELLED, VALIDATION
+from wye.network.weight_files import at_hand
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
+from wye.runs.expected import expected_time, updates_of
+from wye.runs.remarks import FEW_UPDATES
 from wye.streams import Streams
 from wye.studies import row_names
 
 logger = logging.getLogger("wye")
+
+PRETRAINED = "efficientnet_lite0"
+"""The encoder of wye/transfer."""
 
 
 def resolve_own(
@@ -42,8 +48,27 @@ def resolve_own(
     batch = recipe.train.batch_size if _asked(overrides, "train", "batch_size") else None
     settings, line = defaults(found, batch, validation)
     chosen = with_overrides(plain.model_dump(), settings)
+    recipe = with_overrides(chosen.model_dump(), overrides) if overrides else chosen
+    count = len(found.of(TRAIN))
+    if not found.of(VALIDATION):
+        count -= round(recipe.data.validation * count)
+    updates = updates_of(recipe, count)
+    taken = expected_time(recipe, updates, 3, len(found.classes))
+    line += f"; {taken} here" if taken else ""
     logger.info("chosen for these images (KEY=VALUE changes it): %s", line)
-    return with_overrides(chosen.model_dump(), overrides) if overrides else chosen
+    if updates < FEW_UPDATES:
+        logger.warning(
+            "these settings make %d updates, and fewer than %d hardly teach a network: more"
+            " train.epochs or a smaller train.batch_size make more",
+            *(updates, FEW_UPDATES),
+        )
+    if pays_to_pretrain(found) and at_hand(PRETRAINED):
+        logger.info(
+            "photographs as few as these are often told apart better by a pretrained encoder:"
+            " wye train wye/transfer data=%s",
+            target,
+        )
+    return recipe
 
 
 def has_unlabelled(recipe: Recipe) -> bool:
