@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import SIDE, divided, draw, flat, grey, picture, raw, values
+import torch
+from folders import SIDE, deep_png, divided, draw, flat, grey, picture, raw, values
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -399,6 +400,22 @@ def test_a_class_of_unreadable_files_alone_is_no_class_and_said(tmp_path: Path) 
     for file in tmp_path.rglob("*.png"):
         file.write_bytes(b"x")
     assert "none of the 25 training images can be read" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(("bits", "scale"), [(12, 16), (16, 257)])
+def test_deep_colour_is_read_by_its_bits(tmp_path: Path, bits: int, scale: int) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(12):
+            deep = values(name, number).astype(np.uint16) * scale + scale // 2
+            deep_png(tmp_path / name / f"{number}.png", deep)
+    assert f"{2**bits - 1} white for all" in said(look(tmp_path))
+    data = load_own(tmp_path, Own(size=SIDE))
+    assert data.inspection is not None and not data.inspection.dark
+    first = data.inspection.of("train")[0]
+    name, number = first.label, int(Path(first.path).stem)
+    wanted = torch.from_numpy(values(name, number)).permute(2, 0, 1)
+    torch.testing.assert_close(data.train.pixels[0], wanted, atol=1, rtol=0)
 
 
 def test_a_picture_of_200_megapixels_is_named(tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from wye.data.deep_colour import is_deep, planes
 from wye.data.inspection import File, Inspection, Unreadable, Values
 from wye.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from wye.data.listing import Entry, Listing
@@ -135,12 +138,15 @@ def _facts_of(entry: Entry) -> _Facts | str:
         with entry.open() as image:
             size, mode = image.size, image.mode
             tile = str(getattr(image, "tile", ""))
+            if is_deep(image):
+                upright = [ImageOps.exif_transpose(plane) for plane in planes(image)]
+                return _of_values(np.stack([*map(np.asarray, upright)], 2), upright[0].size, mode)
             side = 1024 if size[0] * size[1] > REDUCED else max(size)
             with shrunk(image, side) as decoded:
-                upright = ImageOps.exif_transpose(decoded)
-                if (size[0] > size[1]) != (upright.width > upright.height):
+                turned = ImageOps.exif_transpose(decoded)
+                if (size[0] > size[1]) != (turned.width > turned.height):
                     size = size[::-1]
-                return _looked_at(upright, size, mode, tile)
+                return _looked_at(turned, size, mode, tile)
     except READ_ERRORS as error:
         return why(error)
 
@@ -153,13 +159,7 @@ def content_of(entry: Entry) -> str:
 
 def _looked_at(image: Image.Image, size: tuple[int, int], mode: str, tile: str) -> _Facts:
     if high_valued(image):
-        values = values_of(image)
-        low, high = finite_range(values)
-        whole = not np.issubdtype(values.dtype, np.floating)
-        kept = values.astype(np.float32)
-        content = _hash(image.size, np.ascontiguousarray(kept).tobytes())
-        infinite = not whole and not bool(np.isfinite(values).all())
-        return _Facts(content, size, mode, low, high, True, whole, True, infinite)
+        return _of_values(values_of(image), size, mode)
     coloured16 = "RGB;16" in tile or "RGBA;16" in tile
     light = None
     if image.has_transparency_data:
@@ -184,6 +184,17 @@ def _looked_at(image: Image.Image, size: tuple[int, int], mode: str, tile: str) 
         light=light,
         constant=constant,
     )
+
+
+def _of_values(values: NDArray[Any], size: tuple[int, int], mode: str) -> _Facts:
+    """What more than 8 bits say, `(H, W)` or `(H, W, 3)`."""
+    low, high = finite_range(values)
+    whole = not np.issubdtype(values.dtype, np.floating)
+    kept = np.ascontiguousarray(values.astype(np.float32))
+    content = _hash((values.shape[1], values.shape[0]), kept.tobytes())
+    infinite = not whole and not bool(np.isfinite(values).all())
+    grey = values.ndim == 2 or bool((values[..., :1] == values).all())
+    return _Facts(content, size, mode, low, high, grey, whole, True, infinite)
 
 
 def _is_grey(image: Image.Image) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from wye.data.deep_colour import is_deep, planes
 from wye.data.opening import most_pixels, open_bounded, shrunk
 from wye.errors import UsageError
 from wye.wording import plain
@@ -214,6 +215,13 @@ def as_pixels(image: Image.Image, reading: Reading) -> Tensor:
     Raises:
         OSError, ValueError, ...: one of `READ_ERRORS`.
     """
+    if is_deep(image):
+        colours = planes(image)
+        if reading.low is None or reading.high is None:
+            ranges = [finite_range(values_of(plane)) for plane in colours]
+            low, high = range_of(min(r[0] for r in ranges), max(r[1] for r in ranges), True)
+            reading = replace(reading, low=low, high=high)
+        return torch.cat([as_pixels(plane, reading)[:1] for plane in colours])
     with shrunk(image, 4 * reading.size) as decoded:
         upright = ImageOps.exif_transpose(decoded)
         small = fitted(to_rgb(upright, reading), reading)
