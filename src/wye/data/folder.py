@@ -15,6 +15,7 @@ from torch import Tensor
 
 from wye.data.arrays import list_arrays
 from wye.data.examine import examine, with_test, with_validation, without_copies
+from wye.data.hub import is_saved, list_dataset
 from wye.data.images import DataSet, Images
 from wye.data.inspection import Inspection
 from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION
@@ -34,6 +35,7 @@ from wye.data.storage import (
 )
 from wye.data.tables import list_table, table_beside
 from wye.errors import UsageError
+from wye.recipe.parts import HUB
 
 __all__ = ["Own", "inspect_own", "is_image", "is_own", "load_folder", "load_own", "read_image"]
 
@@ -66,17 +68,21 @@ class Own:
 
 
 def is_own(name: str) -> bool:
-    """Whether a name is that of a folder, table or array file that is there."""
+    """Whether a name is that of a folder, table or array file that is there, or `hf:NAME`."""
     path = Path(name).expanduser()
+    if name.startswith(HUB):
+        return True
     return path.is_dir() or (path.suffix.lower() in (*TABLES, *ARRAYS) and path.is_file())
 
 
 def listing_of(path: str | Path) -> Listing:
-    """The images of a folder, table or array file, not yet read.
+    """The images of a folder, table, array file or data set `hf:NAME`, not yet read.
 
     Raises:
         UsageError: there is no such thing, or it holds no images by class.
     """
+    if str(path).startswith(HUB):
+        return list_dataset(str(path))
     root = Path(path).expanduser().resolve()
     if root.suffix.lower() in TABLES and root.is_file():
         return list_table(root)
@@ -84,6 +90,8 @@ def listing_of(path: str | Path) -> Listing:
         return list_arrays(root)
     if not root.is_dir():
         raise UsageError(f"no folder is called {str(path)!r}")
+    if is_saved(root):
+        return list_dataset(root)
     try:
         return list_folder(root)
     except UsageError:
