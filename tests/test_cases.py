@@ -20,7 +20,7 @@ from wye.cli.data import app
 from wye.data.folder import Own, inspect_own, load_own
 from wye.data.inspection import Inspection, columns
 from wye.data.layout import part_of
-from wye.data.reading import Reading, range_of, read_image
+from wye.data.reading import Fit, Reading, as_pixels, range_of, read_image
 from wye.errors import UsageError
 
 Counts = dict[str, dict[str, int]]
@@ -416,6 +416,26 @@ def test_deep_colour_is_read_by_its_bits(tmp_path: Path, bits: int, scale: int) 
     name, number = first.label, int(Path(first.path).stem)
     wanted = torch.from_numpy(values(name, number)).permute(2, 0, 1)
     torch.testing.assert_close(data.train.pixels[0], wanted, atol=1, rtol=0)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_an_image_that_stands_alone_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: Fit
+) -> None:
+    draw(tmp_path, size=(30, 20))
+    picture("cat", 70, 300, 260).save(tmp_path / "cat" / "large.jpg")  # decoded at a half later
+    wanted = Reading(SIDE, fit)
+    again: list[Image.Image] = []
+    monkeypatch.setattr(
+        "wye.data.folder.as_pixels", lambda i, reading: again.append(i) or as_pixels(i, reading)
+    )
+    data = load_own(tmp_path, Own(size=SIDE, fit=fit))
+    assert [image.format for image in again] == ["JPEG"]
+    assert data.inspection is not None
+    for part in ("train", "test"):
+        for place, file in enumerate(data.inspection.of(part)):
+            pixels = read_image(tmp_path / file.path, reading=wanted)
+            assert torch.equal(getattr(data, part).pixels[place], pixels), file.path
 
 
 def test_a_picture_of_200_megapixels_is_named(tmp_path: Path) -> None:

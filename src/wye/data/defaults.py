@@ -56,7 +56,7 @@ def defaults(
     }
     line = (
         f"image_size={size} ({why_size}); batch_size={batch}, epochs={epochs}: {steps * epochs:,}"
-        f" updates for {count:,} training images"
+        f" updates for about {count:,} training images"
         f"{f', {held} more for validation' if held else ''}; {'' if mirror else 'no '}mirror images"
         f" ({why_mirror})"
     )

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from wye.data.deep_colour import is_deep, planes
-from wye.data.opening import most_pixels, open_bounded, shrunk
+from wye.data.opening import LARGE, most_pixels, open_bounded, shrunk
 from wye.errors import UsageError
 from wye.wording import plain
 
@@ -223,9 +223,19 @@ def as_pixels(image: Image.Image, reading: Reading) -> Tensor:
             reading = replace(reading, low=low, high=high)
         return torch.cat([as_pixels(plane, reading)[:1] for plane in colours])
     with shrunk(image, 4 * reading.size) as decoded:
-        upright = ImageOps.exif_transpose(decoded)
-        small = fitted(to_rgb(upright, reading), reading)
+        return as_tensor(ImageOps.exif_transpose(decoded), reading)
+
+
+def as_tensor(upright: Image.Image, reading: Reading) -> Tensor:
+    """A decoded image as uint8 `(3, size, size)`."""
+    small = fitted(to_rgb(upright, reading), reading)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
+
+
+def drafted(image: Image.Image, reading: Reading) -> bool:
+    """Whether `as_pixels` decodes an image of this kind and size at a fraction of its size."""
+    reduced = image.format in ("JPEG", "MPO") and min(image.size) >= 8 * reading.size
+    return reduced or image.width * image.height > min(REDUCED, LARGE)
 
 
 def read_image(path: str | Path, size: int = 32, reading: Reading | None = None) -> Tensor:

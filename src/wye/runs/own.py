@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wye.data.defaults import defaults, pays_to_pretrain
-from wye.data.folder import Own, inspect_own, is_own, seed_from
+from wye.data.folder import Own, glance_at, is_own, seed_from
 from wye.data.inspection import Inspection
 from wye.data.layout import TRAIN, UNLABELLED, VALIDATION
 from wye.network.weight_files import at_hand
@@ -44,7 +44,7 @@ def resolve_own(
     if recipe.data.name != plain.data.name:
         return recipe
     validation = recipe.data.validation if _asked(overrides, "data", "validation") else None
-    found = _inspected(recipe, validation or 0)
+    found = _glance(recipe, validation or 0)
     batch = recipe.train.batch_size if _asked(overrides, "train", "batch_size") else None
     settings, line = defaults(found, batch, validation)
     chosen = with_overrides(plain.model_dump(), settings)
@@ -76,7 +76,7 @@ def has_unlabelled(recipe: Recipe) -> bool:
     data = recipe.data
     if data.labels_per_class is not None or not is_own(data.name):
         return data.labels_per_class is not None
-    return bool(_inspected(recipe, data.validation).of(UNLABELLED))
+    return bool(_glance(recipe, data.validation).of(UNLABELLED))
 
 
 def _asked(overrides: dict[str, Any], part: str, name: str) -> bool:
@@ -84,9 +84,9 @@ def _asked(overrides: dict[str, Any], part: str, name: str) -> bool:
     return isinstance(settings, dict) and name in settings
 
 
-def _inspected(recipe: Recipe, validation: float) -> Inspection:
+def _glance(recipe: Recipe, validation: float) -> Inspection:
     data = recipe.data
-    return inspect_own(
+    return glance_at(
         data.name,
         Own(
             seed=seed_from(Streams(recipe.seed, recipe.seeds).generator("split", "test")),
