@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -59,6 +60,20 @@ def flat(folder: Path, count: int, kind: str = "fox", start: int = 300) -> Path:
     for number in range(start, start + count):
         picture(kind, number).save(folder / f"{number}.png")
     return folder
+
+
+def deep_png(path: Path, pixels: NDArray[np.uint16]) -> None:
+    """A PNG file of 16-bit colour, which Pillow cannot write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    height, width, _ = pixels.shape
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)
+    head = chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, 2, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + body)
 
 
 def raw(

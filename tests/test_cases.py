@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import SIDE, divided, draw, flat, grey, picture, raw, values
+import torch
+from folders import SIDE, deep_png, divided, draw, flat, grey, picture, raw, values
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -19,7 +20,7 @@ from wye.cli.data import app
 from wye.data.folder import Own, inspect_own, load_own
 from wye.data.inspection import Inspection, columns
 from wye.data.layout import part_of
-from wye.data.reading import Reading, range_of, read_image
+from wye.data.reading import Fit, Reading, as_pixels, range_of, read_image
 from wye.errors import UsageError
 
 Counts = dict[str, dict[str, int]]
@@ -401,11 +402,62 @@ def test_a_class_of_unreadable_files_alone_is_no_class_and_said(tmp_path: Path) 
     assert "none of the 25 training images can be read" in refused(tmp_path)
 
 
+@pytest.mark.parametrize(("bits", "scale"), [(12, 16), (16, 257)])
+def test_deep_colour_is_read_by_its_bits(tmp_path: Path, bits: int, scale: int) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(12):
+            deep = values(name, number).astype(np.uint16) * scale + scale // 2
+            deep_png(tmp_path / name / f"{number}.png", deep)
+    assert f"{2**bits - 1} white for all" in said(look(tmp_path))
+    data = load_own(tmp_path, Own(size=SIDE))
+    assert data.inspection is not None and not data.inspection.dark
+    first = data.inspection.of("train")[0]
+    name, number = first.label, int(Path(first.path).stem)
+    wanted = torch.from_numpy(values(name, number)).permute(2, 0, 1)
+    torch.testing.assert_close(data.train.pixels[0], wanted, atol=1, rtol=0)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_an_image_that_stands_alone_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: Fit
+) -> None:
+    draw(tmp_path, size=(30, 20))
+    picture("cat", 70, 300, 260).save(tmp_path / "cat" / "large.jpg")  # decoded at a half later
+    wanted = Reading(SIDE, fit)
+    again: list[Image.Image] = []
+    monkeypatch.setattr(
+        "wye.data.folder.as_pixels", lambda i, reading: again.append(i) or as_pixels(i, reading)
+    )
+    data = load_own(tmp_path, Own(size=SIDE, fit=fit))
+    assert [image.format for image in again] == ["JPEG"]
+    assert data.inspection is not None
+    for part in ("train", "test"):
+        for place, file in enumerate(data.inspection.of(part)):
+            pixels = read_image(tmp_path / file.path, reading=wanted)
+            assert torch.equal(getattr(data, part).pixels[place], pixels), file.path
+
+
 def test_a_picture_of_200_megapixels_is_named(tmp_path: Path) -> None:
     draw(tmp_path)
     Image.new("1", (20000, 10000)).save(tmp_path / "cat" / "pano.png")
     [file] = look(tmp_path).unreadable
-    assert file.path == "cat/pano.png" and "smaller copy" in file.why
+    assert file.path == "cat/pano.png" and "WYE_MOST_PIXELS" in file.why
+
+
+def test_larger_pictures_are_read_where_a_person_allows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wye.data.opening.MOST_PIXELS", 1000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)  # Pillow refuses from twice that on
+    draw(tmp_path)
+    draw(tmp_path, ("cat",), count=1, start=50, size=(40, 40))
+    assert [file.path for file in look(tmp_path).unreadable] == ["cat/050.png"]
+    monkeypatch.setenv("WYE_MOST_PIXELS", "1MP")
+    assert not look(tmp_path).unreadable
+    monkeypatch.setenv("WYE_MOST_PIXELS", "many")
+    with pytest.raises(UsageError, match="200MP"):
+        look(tmp_path)
 
 
 def test_wide_pictures_are_said_and_kept_whole_on_request(tmp_path: Path) -> None:

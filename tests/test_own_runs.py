@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 import wye
 from wye.cli.app import app
-from wye.data.defaults import defaults
+from wye.data.defaults import defaults, pays_to_pretrain
 from wye.data.folder import inspect_own
 from wye.data.inspection import Inspection
 from wye.errors import UsageError
 from wye.evidence.compare import compare
 from wye.evidence.systems import find_systems
+from wye.runs.expected import in_words, updates_of
 from wye.runs.own import resolve_own
 from wye.runs.remarks import remarks
 from wye.runs.run import Run
@@ -247,6 +248,33 @@ def test_defaults_are_said_and_overrides_win(
     assert resolve_own(str(tmp_path / "pets"), {"train": {"epochs": 3}}).train.epochs == 3
 
 
+def test_too_few_updates_are_warned_of_and_the_time_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw(tmp_path / "pets", count=20)
+    caplog.set_level("INFO", "wye")
+    resolve_own(str(tmp_path / "pets"), {"train": {"epochs": 3}, "network": TINY["network"]})
+    assert "under a minute here" in caplog.text
+    assert "make 3 updates" in caplog.text and "train.epochs" in caplog.text
+    recipe = resolve_own(str(tmp_path / "pets"), {"train": {"epochs": 3, "batch_size": 8}})
+    assert (updates_of(recipe, 20), updates_of(recipe, 16)) == (9, 6)
+    assert [in_words(s) for s in (3, 80, 600, 9000)] == [
+        *("under a minute", "about 1 minute", "about 10 minutes", "about 2.5 hours")
+    ]
+
+
+def test_a_pretrained_encoder_is_offered_for_few_photographs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "pets", suffix=".jpg", size=(80, 70))
+    caplog.set_level("INFO", "wye")
+    for here in (False, True):
+        monkeypatch.setattr("wye.runs.own.at_hand", lambda name, here=here: here)
+        resolve_own(str(tmp_path / "pets"), {"network": TINY["network"]})
+        assert ("wye train wye/transfer data=" in caplog.text) == here
+    assert not pays_to_pretrain(made_of(100, 300))
+
+
 def test_what_was_not_learned_is_remarked() -> None:
     test = {"accuracy": 0.5, "cross_entropy": 9.0, "per_class": {"a": 0, "b": 0}}
     said = " ".join(remarks({"steps": 7, "test": {**test, "confusion": [[5, 0], [5, 0]]}}))
@@ -255,6 +283,8 @@ def test_what_was_not_learned_is_remarked() -> None:
     assert "no better than always naming" in " ".join(remarks({"steps": 700, "test": worse}))
     good = {"accuracy": 0.9, "cross_entropy": 0.3, "confusion": [[5, 0], [1, 4]], "per_class": {}}
     assert remarks({"steps": 700, "test": good}) == []
+    absurd = remarks({"steps": 700, "test": good, "train": {"reconstruction": 4e5}})
+    assert "4e+05" in absurd[0] and "train.lr" in absurd[0]
 
 
 def test_images_of_other_classes_are_embedded_without_a_class(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import PurePath
 from typing import Any
 
 from wye.data.inspection import Inspection
@@ -18,6 +19,8 @@ WATCHED = 36
 LEAST_EPOCHS = 7
 LARGE = 2_000
 """Training images above which they are kept small."""
+PHOTOGRAPHS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif"})
+"""Suffixes of what cameras write."""
 SIDES = frozenset({"left", "right", "links", "rechts", "l", "r", "clockwise", "counterclockwise"})
 
 
@@ -53,11 +56,18 @@ def defaults(
     }
     line = (
         f"image_size={size} ({why_size}); batch_size={batch}, epochs={epochs}: {steps * epochs:,}"
-        f" updates for {count:,} training images"
+        f" updates for about {count:,} training images"
         f"{f', {held} more for validation' if held else ''}; {'' if mirror else 'no '}mirror images"
         f" ({why_mirror})"
     )
     return settings, line
+
+
+def pays_to_pretrain(found: Inspection) -> bool:
+    """Whether a pretrained encoder is worth a try: photographs, large enough, and few."""
+    photographs = sum(PurePath(file.path).suffix.lower() in PHOTOGRAPHS for file in found.files)
+    few = len(found.of(TRAIN)) < LARGE
+    return few and not found.grey and min(found.median) >= 64 and 2 * photographs > len(found.files)
 
 
 def _size(found: Inspection, count: int) -> tuple[int, str]:

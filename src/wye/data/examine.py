@@ -5,65 +5,81 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
-import numpy as np
-from PIL import Image, ImageOps
+from torch import Tensor
 
 from wye.data.inspection import File, Inspection, Unreadable, Values
 from wye.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from wye.data.listing import Entry, Listing
-from wye.data.opening import shrunk
-from wye.data.reading import (
-    CONSTANT,
-    READ_ERRORS,
-    REDUCED,
-    finite_range,
-    high_valued,
-    nearly_constant,
-    on_ground,
-    range_of,
-    values_of,
-    why,
-)
+from wye.data.looking import Facts, facts_of, header_of
+from wye.data.reading import CONSTANT, Reading, range_of
 from wye.errors import UsageError
 
+SAMPLE = 64
+"""Images that are decoded for a glance."""
 HELD_OUT = 0.2
 WIDE = 1.5
 DARK = 16
 """Level of 255 below which everything looks black."""
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """What one image says of itself; `low` and `high` of its values, of 255 where it has 8 bits."""
-
-    content: str
-    size: tuple[int, int]
-    mode: str
-    low: float
-    high: float
-    grey: bool
-    whole: bool = True
-    many_bits: bool = False
-    not_finite: bool = False
-    coloured16: bool = False
-    light: float | None = None
-    constant: bool = False
-
-
-def examine(listing: Listing) -> Inspection:
+def examine(
+    listing: Listing, reading: Reading | None = None
+) -> tuple[Inspection, dict[str, Tensor]]:
     """Read every image of a listing once and gather what there is to say.
+
+    Args:
+        reading: of the pixels that shall be kept where an image alone decides them.
+
+    Returns:
+        The inspection, and pixels by path.
 
     Raises:
         UsageError: none of them can be read, or none of the training part.
     """
     # Pillow decodes without Python's lock, so threads are enough.
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(_facts_of, listing.entries))
-    seen = [(entry, f) for entry, f in zip(listing.entries, found, strict=True) if _is_facts(f)]
+        found = list(pool.map(partial(facts_of, reading=reading), listing.entries))
+    kept = {
+        entry.path: facts.pixels
+        for entry, facts in zip(listing.entries, found, strict=True)
+        if isinstance(facts, Facts) and facts.pixels is not None
+    }
+    return gathered(listing, found), kept
+
+
+def glance(listing: Listing) -> Inspection:
+    """What the images' headers say, and of some images their pixels: enough to choose settings by.
+
+    Each image counts as of a content of its own.
+
+    Raises:
+        UsageError: none of them can be read, or none of the training part.
+    """
+    step = -(-len(listing.entries) // SAMPLE)
+
+    def look(place: int, entry: Entry) -> Facts | str:
+        found = facts_of(entry) if place % step == 0 else header_of(entry)
+        return replace(found, content=entry.path) if isinstance(found, Facts) else found
+
+    with ThreadPoolExecutor() as pool:
+        places = range(len(listing.entries))
+        return gathered(listing, list(pool.map(look, places, listing.entries)))
+
+
+def gathered(listing: Listing, found: Sequence[Facts | str]) -> Inspection:
+    """What the facts of a listing's images, or why they cannot be read, say together.
+
+    Raises:
+        UsageError: none of them can be read, or none of the training part.
+    """
+    seen = [
+        (entry, f) for entry, f in zip(listing.entries, found, strict=True) if isinstance(f, Facts)
+    ]
     unreadable = tuple(
         Unreadable(path=entry.path, why=fault)
         for entry, fault in zip(listing.entries, found, strict=True)
@@ -74,15 +90,15 @@ def examine(listing: Listing) -> Inspection:
         raise UsageError(
             f"{listing.root}: none of the {len(unreadable)} training images can be read ({first})"
         )
-    facts = [f for _, f in seen if isinstance(f, _Facts)]
+    facts = [fact for _, fact in seen]
     values = _values(facts)
     low, high = values.low or 0.0, values.high_end or 1.0
     span = (high - low) / 255
 
-    def level(fact: _Facts, value: float) -> float:
+    def level(fact: Facts, value: float) -> float:
         return (value - low) / span if fact.many_bits else value
 
-    def is_constant(fact: _Facts) -> bool:
+    def is_constant(fact: Facts) -> bool:
         flat = level(fact, fact.high) - level(fact, fact.low) <= CONSTANT
         return flat if fact.many_bits else fact.constant
 
@@ -111,7 +127,7 @@ def examine(listing: Listing) -> Inspection:
         modes=dict(Counter(f.mode for f in facts)),
         grey=all(f.grey for f in facts),
         values=values,
-        constant=tuple(e.path for e, f in seen if isinstance(f, _Facts) and is_constant(f)),
+        constant=tuple(e.path for e, f in seen if is_constant(f)),
         dark=max(level(f, f.high) for f in facts) < DARK,
         bright=min(level(f, f.low) for f in facts) > 255 - DARK,
         drawn=False,
@@ -119,85 +135,12 @@ def examine(listing: Listing) -> Inspection:
     )
 
 
-def _is_facts(found: _Facts | str) -> bool:
-    return isinstance(found, _Facts)
-
-
-def _ordered(seen: list[tuple[Entry, _Facts | str]]) -> Iterable[tuple[Entry, _Facts]]:
+def _ordered(seen: list[tuple[Entry, Facts]]) -> Iterable[tuple[Entry, Facts]]:
     """By part, then class, then path."""
-    pairs = [(entry, fact) for entry, fact in seen if isinstance(fact, _Facts)]
-    return sorted(pairs, key=lambda p: (PARTS.index(p[0].part), p[0].label, p[0].path))
+    return sorted(seen, key=lambda p: (PARTS.index(p[0].part), p[0].label, p[0].path))
 
 
-def _facts_of(entry: Entry) -> _Facts | str:
-    """What is to be known of an image, or why it cannot be read."""
-    try:
-        with entry.open() as image:
-            size, mode = image.size, image.mode
-            tile = str(getattr(image, "tile", ""))
-            side = 1024 if size[0] * size[1] > REDUCED else max(size)
-            with shrunk(image, side) as decoded:
-                upright = ImageOps.exif_transpose(decoded)
-                if (size[0] > size[1]) != (upright.width > upright.height):
-                    size = size[::-1]
-                return _looked_at(upright, size, mode, tile)
-    except READ_ERRORS as error:
-        return why(error)
-
-
-def content_of(entry: Entry) -> str:
-    """The hash of an image's pixels; '' of a file that cannot be read."""
-    facts = _facts_of(entry)
-    return facts.content if isinstance(facts, _Facts) else ""
-
-
-def _looked_at(image: Image.Image, size: tuple[int, int], mode: str, tile: str) -> _Facts:
-    if high_valued(image):
-        values = values_of(image)
-        low, high = finite_range(values)
-        whole = not np.issubdtype(values.dtype, np.floating)
-        kept = values.astype(np.float32)
-        content = _hash(image.size, np.ascontiguousarray(kept).tobytes())
-        infinite = not whole and not bool(np.isfinite(values).all())
-        return _Facts(content, size, mode, low, high, True, whole, True, infinite)
-    coloured16 = "RGB;16" in tile or "RGBA;16" in tile
-    light = None
-    if image.has_transparency_data:
-        shown = image.convert("RGBA")
-        alpha = np.asarray(shown.getchannel("A"), dtype=np.float32)
-        if alpha.min() == 255:
-            shown = shown.convert("RGB")
-        else:
-            luma = np.asarray(shown.convert("RGB").convert("L"), dtype=np.float32)
-            light = float((luma * alpha).sum() / alpha.sum() / 255) if alpha.sum() else 0.0
-    else:
-        shown = image.convert("RGB")
-    content = _hash(image.size, shown.tobytes())
-    plain = [shown] if light is None else [on_ground(shown, c) for c in ("white", "black")]
-    constant = all(map(nearly_constant, plain))
-    extrema = [pair for each in plain for pair in each.getextrema()]
-    low, high = (float(f(v)) for f, v in zip((min, max), zip(*extrema, strict=True), strict=True))
-    grey = mode in ("1", "L", "LA", "La") or _is_grey(shown)
-    return _Facts(
-        *(content, size, mode, low, high, grey),
-        coloured16=coloured16,
-        light=light,
-        constant=constant,
-    )
-
-
-def _is_grey(image: Image.Image) -> bool:
-    red, green, blue = image.convert("RGB").split()
-    return red.tobytes() == green.tobytes() == blue.tobytes()
-
-
-def _hash(size: tuple[int, int], pixels: bytes) -> str:
-    digest = hashlib.blake2b(f"{size[0]}x{size[1]}:".encode(), digest_size=16)
-    digest.update(pixels)
-    return digest.hexdigest()
-
-
-def _values(facts: list[_Facts]) -> Values:
+def _values(facts: list[Facts]) -> Values:
     """One rule for the values of all images."""
     high = [f for f in facts if f.many_bits]
     transparent = [f.light for f in facts if f.light is not None]

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from wye.data.arrays import list_arrays
-from wye.data.examine import examine, with_test, with_validation, without_copies
+from wye.data.examine import examine, glance, with_test, with_validation, without_copies
+from wye.data.hub import is_saved, list_dataset
 from wye.data.images import DataSet, Images
 from wye.data.inspection import Inspection
 from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION
@@ -34,6 +35,7 @@ from wye.data.storage import (
 )
 from wye.data.tables import list_table, table_beside
 from wye.errors import UsageError
+from wye.recipe.parts import HUB
 
 __all__ = ["Own", "inspect_own", "is_image", "is_own", "load_folder", "load_own", "read_image"]
 
@@ -66,17 +68,21 @@ class Own:
 
 
 def is_own(name: str) -> bool:
-    """Whether a name is that of a folder, table or array file that is there."""
+    """Whether a name is that of a folder, table or array file that is there, or `hf:NAME`."""
     path = Path(name).expanduser()
+    if name.startswith(HUB):
+        return True
     return path.is_dir() or (path.suffix.lower() in (*TABLES, *ARRAYS) and path.is_file())
 
 
 def listing_of(path: str | Path) -> Listing:
-    """The images of a folder, table or array file, not yet read.
+    """The images of a folder, table, array file or data set `hf:NAME`, not yet read.
 
     Raises:
         UsageError: there is no such thing, or it holds no images by class.
     """
+    if str(path).startswith(HUB):
+        return list_dataset(str(path))
     root = Path(path).expanduser().resolve()
     if root.suffix.lower() in TABLES and root.is_file():
         return list_table(root)
@@ -84,6 +90,8 @@ def listing_of(path: str | Path) -> Listing:
         return list_arrays(root)
     if not root.is_dir():
         raise UsageError(f"no folder is called {str(path)!r}")
+    if is_saved(root):
+        return list_dataset(root)
     try:
         return list_folder(root)
     except UsageError:
@@ -100,7 +108,16 @@ def inspect_own(path: str | Path, own: Own = Own()) -> Inspection:
     Raises:
         UsageError: it holds no images by class, too few, or not those of `own.before`.
     """
-    return _divided(examine(listing_of(path)), own)
+    return _divided(examine(listing_of(path))[0], own)
+
+
+def glance_at(path: str | Path, own: Own = Own()) -> Inspection:
+    """About the same in a moment: enough to choose settings by; see `examine.glance`.
+
+    Raises:
+        UsageError: as `inspect_own`.
+    """
+    return _divided(glance(listing_of(path)), own)
 
 
 def _divided(found: Inspection, own: Own) -> Inspection:
@@ -146,14 +163,18 @@ def load_own(path: str | Path, own: Own) -> DataSet:
         MachineError: there is neither the memory for the pixels nor a place for a file of them.
     """
     listing = listing_of(path)
-    found = _divided(examine(listing), own)
+    size = own.size or listing.size or SIZE
+    # Twice, because what is kept of each image and what is put together are there at one time.
+    small = 2 * len(listing.entries) * 3 * size**2 <= memory_share()
+    examined, pixels_of = examine(listing, Reading(size, own.fit) if small else None)
+    found = _divided(examined, own)
     if own.before is None:
         log.info("%s", found.summary())
         for warning in found.warnings():
             log.warning("%s: %s", found.name, warning)
     values = found.values
     reading = Reading(
-        size=own.size or found.size or SIZE,
+        size=size,
         fit=own.fit,
         low=values.low,
         high=values.high_end,
@@ -161,7 +182,7 @@ def load_own(path: str | Path, own: Own) -> DataSet:
     )
     entries = {entry.path: entry for entry in listing.entries}
     kept = [entries[file.path] for file in found.files]
-    pixels = _pixels(kept, reading, found)
+    pixels = _pixels(kept, reading, found, pixels_of)
     places = {label: place for place, label in enumerate(found.classes)}
     labels = torch.tensor([places.get(file.label, -1) for file in found.files])
     ends = [0, *itertools.accumulate(len(found.of(part)) for part in PARTS)]
@@ -188,16 +209,20 @@ def is_image(file: Path) -> bool:
     return named and file.is_file()
 
 
-def _read(reading: Reading) -> Callable[[Entry], Tensor]:
+def _read(reading: Reading, known: dict[str, Tensor]) -> Callable[[Entry], Tensor]:
     def read(entry: Entry) -> Tensor:
+        if (pixels := known.pop(entry.path, None)) is not None:
+            return pixels
         with entry.open() as image:
             return as_pixels(image, reading)
 
     return read
 
 
-def _pixels(entries: list[Entry], reading: Reading, found: Inspection) -> Pixels:
-    """The images in order, all in memory or all in one file."""
+def _pixels(
+    entries: list[Entry], reading: Reading, found: Inspection, known: dict[str, Tensor]
+) -> Pixels:
+    """The images in order, all in memory or all in one file; `known` are some, by path."""
     shape = (3, reading.size, reading.size)
     needed = len(entries) * 3 * reading.size**2
     grey = True
@@ -208,7 +233,7 @@ def _pixels(entries: list[Entry], reading: Reading, found: Inspection) -> Pixels
         with ThreadPoolExecutor() as pool:
             for start in range(0, len(entries), at_once):
                 some = entries[start : start + at_once]
-                pixels = torch.stack(list(pool.map(_read(reading), some)))
+                pixels = torch.stack(list(pool.map(_read(reading, known), some)))
                 grey = grey and bool((pixels[:, :1] == pixels).all())
                 yield pixels
 

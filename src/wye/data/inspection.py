@@ -59,7 +59,8 @@ class Values(_Record):
         least, most: the range of their values; None where there are none.
         low, high_end: the values that become black and white.
         not_finite: images with NaN or infinite values, which become black.
-        coloured: PNG files of 16-bit colour, of which Pillow reads the upper 8 bits.
+        coloured: files of 16-bit colour with transparency, or large ones, of which the upper 8 bits
+            are read.
         transparent: images with transparent places.
         ground: what shows through those.
     """

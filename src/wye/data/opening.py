@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
+
+from wye.errors import UsageError
 
 MOST_PIXELS = 80_000_000
 """Of an image that is decoded whole: Pillow takes four bytes for each, and a copy or two."""
@@ -17,6 +21,21 @@ LARGE = 8_000_000
 threads read."""
 
 _ONE_AT_A_TIME = threading.Lock()
+
+
+def most_pixels() -> int:
+    """Pixels of the largest image that is decoded whole; `WYE_MOST_PIXELS` allows more: `200MP`.
+
+    Raises:
+        UsageError: it says something else.
+    """
+    text = os.environ.get("WYE_MOST_PIXELS")
+    if not text:
+        return MOST_PIXELS
+    found = re.fullmatch(r"(\d{1,6})\s*mp", text.strip().lower())
+    if found is None:
+        raise UsageError(f"WYE_MOST_PIXELS is {text!r}; it should be like 200MP")
+    return int(found[1]) * 10**6
 
 
 def open_bounded(source: Path | BinaryIO, formats: tuple[str, ...]) -> Image.Image:
@@ -30,19 +49,22 @@ def open_bounded(source: Path | BinaryIO, formats: tuple[str, ...]) -> Image.Ima
         formats: the kinds that are recognised; Pillow would start another program for some.
 
     Raises:
-        DecompressionBombError: it has more than `MOST_PIXELS`.
+        DecompressionBombError: it has more than `most_pixels`.
         OSError, ValueError, ...: what Pillow raises of no image, or a damaged one.
     """
+    most = most_pixels()
+    if most > MOST_PIXELS and (Image.MAX_IMAGE_PIXELS or most) < most:
+        Image.MAX_IMAGE_PIXELS = most  # a bound of Pillow's own, which holds for the process
     try:
         image = Image.open(source, formats=formats)
     except UnidentifiedImageError:  # whose words hold the address of the content
         raise UnidentifiedImageError("it is no image that Pillow knows") from None
     in_part = image.format == "JPEG" and not image.info.get("progressive")
-    if image.width * image.height > MOST_PIXELS and not in_part:
+    if image.width * image.height > most and not in_part:
         image.close()
         raise Image.DecompressionBombError(
             f"it has {image.width} x {image.height} pixels, and no more than"
-            f" {MOST_PIXELS // 10**6} million are decoded; make a smaller copy of it"
+            f" {most // 10**6} million are decoded; WYE_MOST_PIXELS=200MP, say, allows more"
         )
     return image
 

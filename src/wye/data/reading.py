@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from wye.data.opening import MOST_PIXELS, open_bounded, shrunk
+from wye.data.deep_colour import is_deep, planes
+from wye.data.opening import LARGE, most_pixels, open_bounded, shrunk
 from wye.errors import UsageError
 from wye.wording import plain
 
@@ -103,8 +104,11 @@ def why(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "it is no image that Pillow knows"
     if isinstance(error, Image.DecompressionBombError):  # Pillow's own or that of `open_bounded`
-        most = MOST_PIXELS // 10**6
-        return f"it has more pixels than are decoded ({most} million); make a smaller copy of it"
+        most = most_pixels() // 10**6
+        return (
+            f"it has more pixels than are decoded ({most} million); WYE_MOST_PIXELS=200MP, say,"
+            " allows more"
+        )
     if isinstance(error, MemoryError):
         return "there is no memory for its pixels"
     return " ".join(plain(str(error)).split())[:100] or type(error).__name__
@@ -211,10 +215,27 @@ def as_pixels(image: Image.Image, reading: Reading) -> Tensor:
     Raises:
         OSError, ValueError, ...: one of `READ_ERRORS`.
     """
+    if is_deep(image):
+        colours = planes(image)
+        if reading.low is None or reading.high is None:
+            ranges = [finite_range(values_of(plane)) for plane in colours]
+            low, high = range_of(min(r[0] for r in ranges), max(r[1] for r in ranges), True)
+            reading = replace(reading, low=low, high=high)
+        return torch.cat([as_pixels(plane, reading)[:1] for plane in colours])
     with shrunk(image, 4 * reading.size) as decoded:
-        upright = ImageOps.exif_transpose(decoded)
-        small = fitted(to_rgb(upright, reading), reading)
+        return as_tensor(ImageOps.exif_transpose(decoded), reading)
+
+
+def as_tensor(upright: Image.Image, reading: Reading) -> Tensor:
+    """A decoded image as uint8 `(3, size, size)`."""
+    small = fitted(to_rgb(upright, reading), reading)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
+
+
+def drafted(image: Image.Image, reading: Reading) -> bool:
+    """Whether `as_pixels` decodes an image of this kind and size at a fraction of its size."""
+    reduced = image.format in ("JPEG", "MPO") and min(image.size) >= 8 * reading.size
+    return reduced or image.width * image.height > min(REDUCED, LARGE)
 
 
 def read_image(path: str | Path, size: int = 32, reading: Reading | None = None) -> Tensor:

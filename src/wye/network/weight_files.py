@@ -60,6 +60,14 @@ def published(name: str) -> Published:
     return Published(file, Path(file).stem.rpartition("-")[2], url, https(url))
 
 
+def at_hand(name: str) -> bool:
+    """Whether the published file of a backbone is on this machine."""
+    try:
+        return any(path.is_file() for path in _places(published(name)))
+    except UsageError:  # torchvision is missing
+        return False
+
+
 def weight_file(name: str, weights: str) -> Path:
     """The file that a backbone's weights are in.
 
@@ -101,15 +109,15 @@ def weight_file(name: str, weights: str) -> Path:
 def _published_file(name: str) -> Path:
     """The published file in torch's cache or in ours, or downloaded into ours."""
     source = published(name)
-    ours = cache_folder() / "weights" / source.file
     tried: list[str] = []
-    for path in (Path(torch.hub.get_dir()) / "checkpoints" / source.file, ours):
+    for path in (places := _places(source)):
         if not path.is_file():
             tried.append(f"{path}: not there")
         elif _is(source, path):
             return path
         else:
             tried.append(f"{path}: its content is not that of the published file")
+    ours = places[-1]
     log.info("%s: fetching its weights from %s", name, source.source)
     try:
         ours.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +132,12 @@ def _published_file(name: str) -> Path:
             " set WYE_CACHE to a folder that can be written"
         ) from None
     return ours
+
+
+def _places(source: Published) -> tuple[Path, Path]:
+    """Where a published file is looked for: in torch's cache and in ours."""
+    theirs = Path(torch.hub.get_dir()) / "checkpoints" / source.file
+    return theirs, cache_folder() / "weights" / source.file
 
 
 def _obtained(source: Published, folder: Path) -> Path:

@@ -21,6 +21,8 @@ from wye.recipe.settings import (
     Settings,
 )
 
+HUB = "hf:"
+"""Begins the name of a data set of the package `datasets`."""
 OWN_FILES = (".csv", ".tsv", ".jsonl", ".ndjson", ".npz", ".npy")
 """Suffixes of files that hold, or name, a person's own images."""
 
@@ -41,7 +43,8 @@ class DataSettings(Settings):
 
     name: Annotated[str, Field(min_length=1)] = "cifar10"
     """A data set by name, or the path of own images: a folder by class, a table of path and label
-    (.csv, .tsv, .jsonl), arrays (.npz, .npy)."""
+    (.csv, .tsv, .jsonl), arrays (.npz, .npy); or `hf:` and a name on the hub of the package
+    `datasets`."""
     per_class: Count | None = None
     """Keep this many training images of each class; all of them if not given."""
     limit: dict[str, Count] = Field(default_factory=dict)

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from wye.errors import UsageError
 from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
-from wye.recipe.parts import OWN_FILES
+from wye.recipe.parts import HUB, OWN_FILES
 from wye.recipe.schedules import ScheduleSettings, read_schedule
 from wye.recipe.schema import DataSettings, Recipe, TrainSettings
 from wye.recipe.settings import Count
@@ -120,6 +120,8 @@ def _settings_of(target: str) -> dict[str, Any]:
     path = Path(target)
     if target in row_names():
         return row_settings(target)
+    if target.startswith(HUB):
+        return _folder_settings(path)
     if path.suffix in (".yaml", ".yml"):
         return _read(path)
     # os.path answers False where pathlib raises: names that are too long, for instance.
@@ -147,7 +149,8 @@ def _folder_settings(path: Path) -> dict[str, Any]:
         "factors": {},
     }
     # Absolute, so that one folder has one name wherever a command is given.
-    return {**base, **identity, "data": {**base["data"], "name": str(path.resolve())}}
+    name = str(path) if str(path).startswith(HUB) else str(path.resolve())
+    return {**base, **identity, "data": {**base["data"], "name": name}}
 
 
 def safe_name(name: str) -> str:

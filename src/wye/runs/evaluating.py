@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wye.data.examine import content_of
 from wye.data.images import Images
 from wye.data.inspection import Unreadable
 from wye.data.layout import TEST, TRAIN
 from wye.data.listing import Entry
+from wye.data.looking import content_of
 from wye.data.prepare import Prepared
 from wye.data.storage import memory_share, stored
 from wye.errors import UsageError

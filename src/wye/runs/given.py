@@ -17,6 +17,7 @@ from torch import Tensor
 from wye.data.arrays import list_arrays
 from wye.data.catalog import DATASETS
 from wye.data.folder import is_own, listing_of
+from wye.data.hub import is_saved
 from wye.data.images import DataSet
 from wye.data.inspection import Unreadable
 from wye.data.layout import MASKS, PARTS, normal, part_of
@@ -66,7 +67,7 @@ def _of(item: str, classes: set[str]) -> Iterable[Entry]:
     if item in DATASETS:
         return _of_set(load(item))
     path = Path(item).expanduser()
-    if path.is_dir():
+    if path.is_dir() and not is_saved(path):
         return _of_folder(path, classes)
     if is_own(item):
         array = path.suffix.lower() in ARRAYS

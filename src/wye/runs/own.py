@@ -6,16 +6,22 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from wye.data.defaults import defaults
-from wye.data.folder import Own, inspect_own, is_own, seed_from
+from wye.data.defaults import defaults, pays_to_pretrain
+from wye.data.folder import Own, glance_at, is_own, seed_from
 from wye.data.inspection import Inspection
-from wye.data.layout import UNLABELLED
+from wye.data.layout import TRAIN, UNLABELLED, VALIDATION
+from wye.network.weight_files import at_hand
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
+from wye.runs.expected import expected_time, updates_of
+from wye.runs.remarks import FEW_UPDATES
 from wye.streams import Streams
 from wye.studies import row_names
 
 logger = logging.getLogger("wye")
+
+PRETRAINED = "efficientnet_lite0"
+"""The encoder of wye/transfer."""
 
 
 def resolve_own(
@@ -38,12 +44,31 @@ def resolve_own(
     if recipe.data.name != plain.data.name:
         return recipe
     validation = recipe.data.validation if _asked(overrides, "data", "validation") else None
-    found = _inspected(recipe, validation or 0)
+    found = _glance(recipe, validation or 0)
     batch = recipe.train.batch_size if _asked(overrides, "train", "batch_size") else None
     settings, line = defaults(found, batch, validation)
     chosen = with_overrides(plain.model_dump(), settings)
+    recipe = with_overrides(chosen.model_dump(), overrides) if overrides else chosen
+    count = len(found.of(TRAIN))
+    if not found.of(VALIDATION):
+        count -= round(recipe.data.validation * count)
+    updates = updates_of(recipe, count)
+    taken = expected_time(recipe, updates, 3, len(found.classes))
+    line += f"; {taken} here" if taken else ""
     logger.info("chosen for these images (KEY=VALUE changes it): %s", line)
-    return with_overrides(chosen.model_dump(), overrides) if overrides else chosen
+    if updates < FEW_UPDATES:
+        logger.warning(
+            "these settings make %d updates, and fewer than %d hardly teach a network: more"
+            " train.epochs or a smaller train.batch_size make more",
+            *(updates, FEW_UPDATES),
+        )
+    if pays_to_pretrain(found) and at_hand(PRETRAINED):
+        logger.info(
+            "photographs as few as these are often told apart better by a pretrained encoder:"
+            " wye train wye/transfer data=%s",
+            target,
+        )
+    return recipe
 
 
 def has_unlabelled(recipe: Recipe) -> bool:
@@ -51,7 +76,7 @@ def has_unlabelled(recipe: Recipe) -> bool:
     data = recipe.data
     if data.labels_per_class is not None or not is_own(data.name):
         return data.labels_per_class is not None
-    return bool(_inspected(recipe, data.validation).of(UNLABELLED))
+    return bool(_glance(recipe, data.validation).of(UNLABELLED))
 
 
 def _asked(overrides: dict[str, Any], part: str, name: str) -> bool:
@@ -59,9 +84,9 @@ def _asked(overrides: dict[str, Any], part: str, name: str) -> bool:
     return isinstance(settings, dict) and name in settings
 
 
-def _inspected(recipe: Recipe, validation: float) -> Inspection:
+def _glance(recipe: Recipe, validation: float) -> Inspection:
     data = recipe.data
-    return inspect_own(
+    return glance_at(
         data.name,
         Own(
             seed=seed_from(Streams(recipe.seed, recipe.seeds).generator("split", "test")),

@@ -7,6 +7,8 @@ from typing import Any
 
 FEW_UPDATES = 100
 """Below which hardly any network has learned."""
+ABSURD = 10.0
+"""Squared error of normalised images, where a decoder that gives nothing has about 1."""
 
 
 def remarks(result: dict[str, Any]) -> list[str]:
@@ -40,4 +42,10 @@ def remarks(result: dict[str, Any]) -> list[str]:
                 f"the cross-entropy of {test['cross_entropy']:.3g} is far above that of guessing:"
                 " a lower train.lr may help"
             )
+    squared = (result.get("train") or {}).get("reconstruction") or 0
+    if squared > ABSURD:
+        found.append(
+            f"the reconstruction error of {squared:.3g} in training is far above that of a grey"
+            " image: a lower train.lr may help"
+        )
     return found
