@@ -64,6 +64,12 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are folded to COLUMNS, which a shell, or a library that a test loads, may have set."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def no_shipped_records(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
