@@ -119,6 +119,23 @@ def test_gone_and_relabelled_images_are_said(
         evaluate(run, "--data", images)
 
 
+def test_a_run_goes_on_with_its_own_settings_when_images_are_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "pets", count=20)
+    monkeypatch.setattr("wye.data.defaults.UPDATES", 2)
+    monkeypatch.setattr("wye.data.defaults.LEAST_EPOCHS", 1)
+    arguments = ("train", tmp_path / "pets", "network.encoder=C(2)", "data.image_size=8")
+    words = [*map(str, arguments), "network.decoder=mirror", "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, [*words, "--max-steps", "1"]).exit_code == 0
+    before = Run(tmp_path / "run").recipe
+    draw(tmp_path / "pets", count=60, start=100)
+    assert resolve_own(str(tmp_path / "pets")).train.epochs != before.train.epochs
+    done = CliRunner().invoke(app, [*words, "--resume"])
+    assert done.exception is None, done.exception
+    assert Run(tmp_path / "run").complete and Run(tmp_path / "run").recipe == before
+
+
 def test_other_classes_are_refused(copy: tuple[Path, Path]) -> None:
     images, run = copy
     draw(images, ("ant",))
