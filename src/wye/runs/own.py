@@ -57,10 +57,9 @@ def resolve_own(
         stored = Run(folder.path).recipe
         if stored.data.name == recipe.data.name:
             return with_overrides(stored.model_dump(), overrides) if overrides else stored
-    validation = recipe.data.validation if _asked(overrides, "data", "validation") else None
-    found = _glance(recipe, validation or 0)
-    batch = recipe.train.batch_size if _asked(overrides, "train", "batch_size") else None
-    settings, line = defaults(found, batch, validation)
+    asked = {**_asked(overrides, recipe, "data"), **_asked(overrides, recipe, "train")}
+    found = _glance(recipe, asked.get("validation", 0))
+    settings, line = defaults(found, asked)
     chosen = with_overrides(plain.model_dump(), settings)
     recipe = with_overrides(chosen.model_dump(), overrides) if overrides else chosen
     count = len(found.of(TRAIN))
@@ -93,9 +92,11 @@ def has_unlabelled(recipe: Recipe) -> bool:
     return bool(_glance(recipe, data.validation).of(UNLABELLED))
 
 
-def _asked(overrides: dict[str, Any], part: str, name: str) -> bool:
+def _asked(overrides: dict[str, Any], recipe: Recipe, part: str) -> dict[str, Any]:
+    """The settings of a part that are overridden, as the recipe has them."""
     settings = overrides.get(part)
-    return isinstance(settings, dict) and name in settings
+    names = settings if isinstance(settings, dict) else {}
+    return {name: value for name, value in getattr(recipe, part) if name in names}
 
 
 def _glance(recipe: Recipe, validation: float) -> Inspection:
