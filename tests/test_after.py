@@ -15,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import wye
+from benchmarks.anomalies import Line, auroc, page
 from wye.cli.app import app
 from wye.data.inspection import Unreadable
 from wye.data.listing import Entry
@@ -222,3 +223,14 @@ def test_the_first_direction_of_a_map_is_that_of_most_variance() -> None:
     assert how == "pca"
     for at, column in ((0, 1), (1, 3)):
         assert abs(np.corrcoef(points[:, at], codes[:, column])[0, 1]) > 0.98
+
+
+def test_the_evidence_on_anomalies_is_a_share_of_pairs() -> None:
+    usual = np.array([0.0, 1.0, 2.0, 3.0])
+    assert [auroc(usual, np.array(odd)) for odd in ([4.0], [-1.0], [1.0], [1.5, 9.0])] == [
+        *(1, 0, 0.375, 0.75)
+    ]
+    found = Line("shapes", "narrow", 0.5, [0.25, 0.75], [1.0, 1.0])
+    assert "| shapes | narrow | 50 % | 0.50 (0.25 to 0.75) | 1.00 (1.00 to 1.00) |" in page(
+        [found], 60
+    )

@@ -119,6 +119,23 @@ def test_gone_and_relabelled_images_are_said(
         evaluate(run, "--data", images)
 
 
+def test_a_run_goes_on_with_its_own_settings_when_images_are_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "pets", count=20)
+    monkeypatch.setattr("wye.data.defaults.UPDATES", 2)
+    monkeypatch.setattr("wye.data.defaults.LEAST_EPOCHS", 1)
+    arguments = ("train", tmp_path / "pets", "network.encoder=C(2)", "data.image_size=8")
+    words = [*map(str, arguments), "network.decoder=mirror", "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, [*words, "--max-steps", "1"]).exit_code == 0
+    before = Run(tmp_path / "run").recipe
+    draw(tmp_path / "pets", count=60, start=100)
+    assert resolve_own(str(tmp_path / "pets")).train.epochs != before.train.epochs
+    done = CliRunner().invoke(app, [*words, "--resume"])
+    assert done.exception is None, done.exception
+    assert Run(tmp_path / "run").complete and Run(tmp_path / "run").recipe == before
+
+
 def test_other_classes_are_refused(copy: tuple[Path, Path]) -> None:
     images, run = copy
     draw(images, ("ant",))
@@ -222,7 +239,7 @@ def test_small_folders_hold_out_enough_to_calibrate_by() -> None:
     held = {n: round(defaults(made_of(n))[0]["data"]["validation"] * n) for n in (60, 320, 9000)}
     assert held == {60: 12, 320: 36, 9000: 450}
     assert "36 more for validation" in defaults(made_of(320))[1]
-    assert "for validation" not in defaults(made_of(320), validation=0)[1]
+    assert "for validation" not in defaults(made_of(320), {"validation": 0})[1]
 
 
 def test_size_and_mirroring_follow_the_images() -> None:
@@ -255,7 +272,11 @@ def test_too_few_updates_are_warned_of_and_the_time_is_said(
     caplog.set_level("INFO", "wye")
     resolve_own(str(tmp_path / "pets"), {"train": {"epochs": 3}, "network": TINY["network"]})
     assert "under a minute here" in caplog.text
-    assert "make 3 updates" in caplog.text and "train.epochs" in caplog.text
+    assert (
+        "epochs=3: 3 updates" in caplog.text
+        and "make 3 updates" in caplog.text
+        and "train.epochs" in caplog.text
+    )
     recipe = resolve_own(str(tmp_path / "pets"), {"train": {"epochs": 3, "batch_size": 8}})
     assert (updates_of(recipe, 20), updates_of(recipe, 16)) == (9, 6)
     assert [in_words(s) for s in (3, 80, 600, 9000)] == [

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from wye.recipe.overrides import nest
 from wye.recipe.resolve import with_overrides
 from wye.recipe.schema import Recipe
 from wye.registry import suggest
+from wye.runs.folder import folder_of
 from wye.runs.launch import Launch, launch
 from wye.runs.model import Model
 from wye.runs.own import resolve_own
@@ -79,7 +81,8 @@ def train(
             raise UsageError(f"protocol={protocol!r} is for a row's name; this recipe has its own")
         recipe = with_overrides(recipe_or_row.model_dump(), settings)
     else:
-        recipe = resolve_own(recipe_or_row, settings, protocol)
+        begun = partial(folder_of, out=Path(out) if out is not None else None)
+        recipe = resolve_own(recipe_or_row, settings, protocol, begun if resume else None)
     shown = visible() if progress is None else progress
     return run(
         Launch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,6 +82,7 @@ def train(
     from wye.errors import UsageError
     from wye.progress import Progress
     from wye.recipe.overrides import parse_overrides
+    from wye.runs.folder import folder_of
     from wye.runs.launch import Launch
     from wye.runs.own import resolve_own
 
@@ -91,7 +93,8 @@ def train(
         settings = _beginning_with(start, settings)
     if seed is not None:
         settings["seed"] = seed
-    recipe = resolve_own(row, settings, protocol)
+    begun = partial(folder_of, out=out) if resume and not splits else None
+    recipe = resolve_own(row, settings, protocol, begun)
     count = recipe.evaluation.splits if splits else 1
     if splits and count == 1:
         raise UsageError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 from wye.data.inspection import Inspection
@@ -25,23 +27,23 @@ SIDES = frozenset({"left", "right", "links", "rechts", "l", "r", "clockwise", "c
 
 
 def defaults(
-    found: Inspection, batch: int | None = None, validation: float | None = None
+    found: Inspection, asked: Mapping[str, Any] = MappingProxyType({})
 ) -> tuple[dict[str, Any], str]:
     """Nested settings for images that were looked at, and one line that says them and why.
 
     Args:
-        batch: that a person chose.
-        validation: the same.
+        asked: what a person chose of `validation`, `image_size`, `batch_size` and `epochs`.
     """
     count = len(found.of(TRAIN))
-    if validation is None:
-        validation = max(LEAST_HELD_OUT, min(WATCHED / count, MOST_HELD_OUT))
+    validation = asked.get("validation", max(LEAST_HELD_OUT, min(WATCHED / count, MOST_HELD_OUT)))
     held = 0 if found.of(VALIDATION) else round(validation * count)
     count -= held
-    batch = batch or next((size for least, size in BATCHES if count >= least), 32)
+    batch = asked.get("batch_size") or next((size for least, size in BATCHES if count >= least), 32)
     steps = max(count // batch, 1)
-    epochs = max(LEAST_EPOCHS, math.ceil(UPDATES / steps))
+    epochs = asked.get("epochs") or max(LEAST_EPOCHS, math.ceil(UPDATES / steps))
     size, why_size = _size(found, count)
+    if asked.get("image_size"):
+        size, why_size = asked["image_size"], "as you said"
     mirror, why_mirror = _mirror(found)
     crop = f"crop({max(size // 16, 1)})"
     settings = {

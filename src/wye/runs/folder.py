@@ -168,6 +168,11 @@ class RunFolder:
         return state
 
 
+def folder_of(recipe: Recipe, out: Path | None = None, root: Path = RUNS) -> RunFolder:
+    """The folder of a recipe's run: `out`, or the default one under `root`."""
+    return RunFolder(out or default_folder(recipe, root))
+
+
 def finite(value: Any) -> Any:
     """The same with NaN and infinite numbers as null."""
     if isinstance(value, float):

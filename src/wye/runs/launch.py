@@ -18,7 +18,7 @@ from wye.errors import TrainingError, UsageError
 from wye.recipe.schema import Recipe
 from wye.runs.dependencies import Others, dependencies, same, take_over
 from wye.runs.environment import environment
-from wye.runs.folder import RUNS, RunFolder, default_folder
+from wye.runs.folder import RUNS, RunFolder, folder_of
 from wye.runs.remarks import remarks
 from wye.runs.results import evaluate
 from wye.runs.resume import restored, threads_of
@@ -94,7 +94,7 @@ class Launch:
     @property
     def folder(self) -> RunFolder:
         """The run folder."""
-        return RunFolder(self.out or default_folder(self.recipe, self.root))
+        return folder_of(self.recipe, self.out, self.root)
 
     def of_dependency(self, recipe: Recipe, folder: RunFolder) -> Launch:
         """How a run that this one depends on is launched."""

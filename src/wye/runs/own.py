@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from wye.network.weight_files import at_hand
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
 from wye.runs.expected import expected_time, updates_of
+from wye.runs.folder import RunFolder
 from wye.runs.remarks import FEW_UPDATES
+from wye.runs.run import Run
 from wye.streams import Streams
 from wye.studies import row_names
 
@@ -25,11 +28,18 @@ PRETRAINED = "efficientnet_lite0"
 
 
 def resolve_own(
-    target: str, overrides: dict[str, Any] | None = None, protocol: str = "paper"
+    target: str,
+    overrides: dict[str, Any] | None = None,
+    protocol: str = "paper",
+    begun: Callable[[Recipe], RunFolder] | None = None,
 ) -> Recipe:
     """The recipe of a target, see `resolve`; that of own images with defaults that suit them.
 
     The defaults are said in one line; overrides win.
+
+    Args:
+        begun: the folder of a run that is gone on with: if it is of these images its own settings
+            hold, as those that images of today would be given may be others.
 
     Raises:
         UsageError: nothing is called so, the settings are no recipe, or the images are none.
@@ -43,10 +53,13 @@ def resolve_own(
     recipe = with_overrides(plain.model_dump(), overrides)
     if recipe.data.name != plain.data.name:
         return recipe
-    validation = recipe.data.validation if _asked(overrides, "data", "validation") else None
-    found = _glance(recipe, validation or 0)
-    batch = recipe.train.batch_size if _asked(overrides, "train", "batch_size") else None
-    settings, line = defaults(found, batch, validation)
+    if begun is not None and (folder := begun(recipe)).holds_run:
+        stored = Run(folder.path).recipe
+        if stored.data.name == recipe.data.name:
+            return with_overrides(stored.model_dump(), overrides) if overrides else stored
+    asked = {**_asked(overrides, recipe, "data"), **_asked(overrides, recipe, "train")}
+    found = _glance(recipe, asked.get("validation", 0))
+    settings, line = defaults(found, asked)
     chosen = with_overrides(plain.model_dump(), settings)
     recipe = with_overrides(chosen.model_dump(), overrides) if overrides else chosen
     count = len(found.of(TRAIN))
@@ -79,9 +92,11 @@ def has_unlabelled(recipe: Recipe) -> bool:
     return bool(_glance(recipe, data.validation).of(UNLABELLED))
 
 
-def _asked(overrides: dict[str, Any], part: str, name: str) -> bool:
+def _asked(overrides: dict[str, Any], recipe: Recipe, part: str) -> dict[str, Any]:
+    """The settings of a part that are overridden, as the recipe has them."""
     settings = overrides.get(part)
-    return isinstance(settings, dict) and name in settings
+    names = settings if isinstance(settings, dict) else {}
+    return {name: value for name, value in getattr(recipe, part) if name in names}
 
 
 def _glance(recipe: Recipe, validation: float) -> Inspection:
