@@ -149,6 +149,27 @@ def test_the_run_that_another_needs_comes_over_the_cluster_and_so_does_a_failure
     assert {path.name for path in (home / "runs").iterdir()} == {"fashion5"}
 
 
+def test_a_search_chooses_as_many_trials_as_a_cluster_has_workers(
+    dask: Cluster, tmp_path: Path
+) -> None:
+    pytest.importorskip("optuna")
+    from optuna import load_study
+
+    words = [recipe_file(tmp_path, "a"), "data.validation=0.5", "train.lr=0.01..0.1:log"]
+    words += ["train.epochs=2", "--trials", "3", "--no-shared", "--cluster", dask.address]
+    with started("tune", *words, "--json", folder=tmp_path) as search:
+        status, out, err = ended(search)
+    assert status == 0, err
+    found = json.loads(out)
+    assert [trial["number"] for trial in found["trials"]] == [0, 1, 2]
+    assert {trial["state"] for trial in found["trials"]} == {"complete"}
+    assert_each_done_once(tmp_path / "tune" / "a", 3, epochs=2)
+    study = load_study(study_name="wye", storage=f"sqlite:///{tmp_path / 'tune/a/trials.db'}")
+    begun = [trial.datetime_start for trial in study.trials]
+    ends = sorted(trial.datetime_complete for trial in study.trials)
+    assert begun[2] >= ends[0]
+
+
 def test_an_address_where_nothing_answers_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

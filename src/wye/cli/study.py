@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from wye.runs.launch import Launch
 
 
+Cluster = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786.")
+]
+Shared = Annotated[
+    bool,
+    typer.Option(
+        "--shared/--no-shared",
+        help="Let workers of a cluster that see the folder of runs work in it; else they send"
+        " their files.",
+    ),
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Enter this file's commands."""
     app.command("study")(study)
@@ -42,17 +55,8 @@ def study(
             show_default="1; on a GPU as many as small networks need to fill it",
         ),
     ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786.")
-    ] = None,
-    shared: Annotated[
-        bool,
-        typer.Option(
-            "--shared/--no-shared",
-            help="Let workers of a cluster that see the folder of runs work in it; else they send"
-            " their files.",
-        ),
-    ] = True,
+    cluster: Cluster = None,
+    shared: Shared = True,
     protocol: Protocol = "paper",
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
     device: Device = "auto",
@@ -70,8 +74,7 @@ def study(
     from wye.errors import UsageError
     from wye.recipe.overrides import parse_overrides
 
-    if cluster is not None and workers is not None:
-        raise UsageError("--workers is of this machine, a cluster has its own: drop one of the two")
+    check_alone(cluster, workers)
     changed = [word for word in targets if "=" in word]
     named = [word for word in targets if "=" not in word]
     if not named:
@@ -136,6 +139,14 @@ def study(
         _print(board, document)
     if document["failed"]:
         raise typer.Exit(1)
+
+
+def check_alone(cluster: str | None, workers: int | None) -> None:
+    """Raise UsageError if workers of this machine and those of a cluster are asked for."""
+    from wye.errors import UsageError
+
+    if cluster is not None and workers is not None:
+        raise UsageError("--workers is of this machine, a cluster has its own: drop one of the two")
 
 
 def study_worker() -> None:

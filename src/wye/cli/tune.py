@@ -11,6 +11,7 @@ import typer
 
 from wye.cli.output import Json, print_json, print_table
 from wye.cli.rows import Protocol
+from wye.cli.study import Cluster, Shared, check_alone
 from wye.cli.training import Device, command_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ def tune(
         ),
     ],
     trials: Annotated[int, typer.Option(min=1, help="Trials, with those of before.")] = 20,
-    workers: Annotated[int, typer.Option(min=1, help="Trials that train side by side.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trials that train side by side.", show_default="1"),
+    ] = None,
+    cluster: Cluster = None,
+    shared: Shared = True,
     seed: Annotated[int, typer.Option(help="Seed of the choices and of every trial.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the search.", show_default="tune/<row>")
@@ -50,7 +56,8 @@ def tune(
     """Search settings by what they reach on the validation part.
 
     Goes on where it was stopped. A trial that falls behind the median of the others is given up.
-    The test images are not looked at: the recipe that is found is for `wye train`.
+    The test images are not looked at: the recipe that is found is for `wye train`. On a cluster,
+    runs that the row needs are trained in the folder of the search, not looked for in `--runs`.
     """
     import importlib.util
 
@@ -58,6 +65,7 @@ def tune(
 
     if importlib.util.find_spec("optuna") is None:
         raise UsageError("wye tune needs Optuna: pip install 'wye[tune]'")
+    check_alone(cluster, workers)
 
     from wye.cli.search_progress import SearchProgress
     from wye.jobs.local import run_locally
@@ -81,7 +89,13 @@ def tune(
     with each_message_once(), Search(row, space, trials, out, seed, protocol) as search:
         try:
             with SearchProgress(search) as progress:
-                run_locally(SearchBoard(search, progress), workers, launch)
+                board = SearchBoard(search, progress)
+                if cluster is not None:
+                    from wye.jobs.cluster import run_on_cluster
+
+                    run_on_cluster(board, cluster, search.folder, launch, shared)
+                else:
+                    run_locally(board, workers or 1, launch)
         except KeyboardInterrupt:
             print(f"wye: interrupted; to go on: {again}", file=sys.stderr)
             raise typer.Exit(130) from None

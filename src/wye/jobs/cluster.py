@@ -113,7 +113,7 @@ class _Study:
 
         self.board, self.client, self.root, self.launch_of = board, client, root, launch_of
         self.shared = shared
-        self.numbers = {folder: number for number, folder in enumerate(board.entries)}
+        self.numbers: dict[Path, int] = {}
         self.submitted: dict[int, _Submitted] = {}
         self.answers: dict[int, Queue] = {}
         self.inbox = Queue(f"wye-{secrets.token_hex(8)}", client=client)
@@ -132,9 +132,9 @@ class _Study:
     def run(self) -> None:
         """Submit runs and read messages, until every run has come to its end."""
         while not self.board.over:
+            self.board.at_once = max(1, sum(self.client.nthreads().values()))
             while (run := self.board.next()) is not None:
                 self._submit(run)
-            self.board.at_once = max(1, sum(self.client.nthreads().values()))
             messages = self.inbox.get(batch=True)
             for message in messages:
                 self._receive(message)
@@ -151,7 +151,7 @@ class _Study:
     def _submit(self, run: PlannedRun) -> None:
         from wye.jobs.task import Order, run_order
 
-        number = self.numbers[run.folder]
+        number = self.numbers.setdefault(run.folder, len(self.numbers))
         launch = replace(self.launch_of(run), out=run.folder.relative_to(self.root))
         order = Order(
             number=number,

@@ -27,9 +27,11 @@ class SearchBoard(Board):
         return self._all_asked and not self.left
 
     def next(self) -> PlannedRun | None:
-        """A run that waits for a worker again, or the next trial."""
+        """A run that waits for a worker again, or the next trial, chosen when there is room."""
         if (run := super().next()) is not None:
             return run
+        if self.counts[Status.ASSIGNED] + self.counts[Status.RUNNING] >= self.at_once:
+            return None
         if (run := self._search.ask()) is None:
             self._all_asked = True
             return None
