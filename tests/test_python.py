@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import doctest
 import importlib
+import importlib.util
 import pickle
 import subprocess
 import sys
@@ -206,6 +207,7 @@ def test_a_protocol_is_of_a_row() -> None:
 
 
 PUBLIC = ("wye.api", "wye.estimator", "wye.runs.run", "wye.runs.model", "wye.recipe.schema")
+PUBLIC += ("wye.runs.sharing",) if importlib.util.find_spec("huggingface_hub") else ()
 
 
 def test_the_examples_in_docstrings_are_right(

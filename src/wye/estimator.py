@@ -182,7 +182,8 @@ class SupervisedAutoencoder(
         for _ in trainer.epochs():
             pass
         config = config_of(recipe, network, data, precision, {})
-        self.model_ = Model(config, network.state_dict())
+        described = recipe.model_dump(mode="json")
+        self.model_ = Model(config, network.state_dict(), recipe=described)
         self.n_iter_ = done + trainer.epochs_done
         return self
 

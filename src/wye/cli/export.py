@@ -19,8 +19,10 @@ def add_to(app: typer.Typer) -> None:
 def export(
     run: RunPath,
     form: Annotated[
-        Literal["onnx", "torch", "torchscript"],
-        typer.Option("--format", help="torch is torch.export's .pt2."),
+        Literal["onnx", "torch", "torchscript", "folder"],
+        typer.Option(
+            "--format", help="torch is torch.export's .pt2; folder has weights, recipe and a card."
+        ),
     ] = "onnx",
     part: Annotated[
         Literal["classifier", "encoder", "decoder", "whole"],
@@ -30,17 +32,19 @@ def export(
         Literal["int8"] | None, typer.Option(help="Weights and activations of 8 bits (onnx).")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The file.", show_default="RUN/PART.onnx")
+        Path | None, typer.Option(help="The file or folder.", show_default="RUN/PART.onnx")
     ] = None,
     weights: Weights = None,
     json: Json = False,
 ) -> None:
     """Write a run's network as one file for other programs.
 
-    It takes uint8 pixels, and is compared with PyTorch before it is kept.
+    It takes uint8 pixels, and is compared with PyTorch before it is kept. Or as a folder for other
+    people, which `wye.Model.from_pretrained` reads.
     """
     import numpy as np
 
+    from wye.errors import UsageError
     from wye.export.write import ENDINGS
     from wye.export.write import export as write
     from wye.runs.model import Model
@@ -49,6 +53,13 @@ def export(
 
     opened = Run(run)
     model = Model.of(opened, weights)
+    if form == "folder":
+        if quantize or part != "classifier":
+            raise UsageError("--format folder holds the whole network: drop --part and --quantize")
+        folder = out or opened.path / "model"
+        model.save_pretrained(folder)
+        print_json({"folder": str(folder)}) if json else print(folder)
+        return
     of_int8 = f"-{quantize}" if quantize else ""
     place = out or opened.path / f"{part}{of_int8}{ENDINGS[form]}"
     data = set_up(opened.recipe, weighted=False).data if quantize else None

@@ -280,7 +280,8 @@ class Recipe(Settings):
         """What metric `name` is compared with: the corrected one if known, else the published."""
         return self.corrected.get(name, self.printed().get(name))
 
-    def _facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, str]:
+        """What matters most of it, in words."""
         train, lines = self.train, self.network
         parts = {"encoder": lines.encoder, "decoder": lines.decoder, "classifier": lines.classifier}
         weights = [
@@ -291,10 +292,10 @@ class Recipe(Settings):
         return {**facts, "seed": str(self.seed)}
 
     def __repr__(self) -> str:
-        return as_text("wye.Recipe", self.row, self._facts())
+        return as_text("wye.Recipe", self.row, self.facts())
 
     def _repr_html_(self) -> str:
-        return as_html("wye.Recipe", self.row, self._facts())
+        return as_html("wye.Recipe", self.row, self.facts())
 
     def resolved_phases(self) -> tuple[ResolvedPhase, ...]:
         """The phases with every setting explicit."""

@@ -31,6 +31,7 @@ from wye.network.layers import Route
 from wye.recipe.schema import NetworkSettings
 from wye.registry import suggest
 from wye.runs.run import Run
+from wye.runs.sharing import Shared
 from wye.training.precision import as_trained, multiplying_in
 from wye.training.restoring import misfit
 from wye.wording import plain
@@ -56,7 +57,7 @@ class Prediction(NamedTuple):
     latent: Tensor
 
 
-class Model(nn.Module):
+class Model(Shared, nn.Module):
     """A trained network with its preprocessing inside.
 
     Images are pixels `(N, C, H, W)`, uint8 or floats in [0, 1], as tensors or arrays; image files
@@ -81,6 +82,7 @@ class Model(nn.Module):
         config: what `config.json` holds.
         weights: the network's state dict.
         trainable: whether its parameters learn; without, it is in inference mode and frozen.
+        recipe: what `recipe.yaml` holds, to be handed on with the model.
 
     Example:
         >>> import wye
@@ -95,10 +97,14 @@ class Model(nn.Module):
     """
 
     def __init__(
-        self, config: dict[str, Any], weights: dict[str, Tensor], trainable: bool = False
+        self,
+        config: dict[str, Any],
+        weights: dict[str, Tensor],
+        trainable: bool = False,
+        recipe: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.recipe = config, recipe
         self.classes: tuple[str, ...] = tuple(config["classes"])
         self.shape: tuple[int, int, int] = tuple(config["shape"])
         self.pixels: tuple[int, int, int] = tuple(config.get("pixels", config["shape"]))
@@ -137,13 +143,16 @@ class Model(nn.Module):
         """
         run.say_version()
         config, state = run.config, run.weights(weights)
+        recipe = run.recipe.model_dump(mode="json")
         try:
-            return cls(config, state, trainable)
+            model = cls(config, state, trainable, recipe)
         except (WyeError, RuntimeError, ValueError, OverflowError) as error:
             raise MachineError(
                 f"{run.path / 'config.json'} is damaged, or not of these weights:"
                 f" {plain(message_of(error))[:300]}"
             ) from None
+        model.run = run
+        return model
 
     @property
     def device(self) -> torch.device:
@@ -406,14 +415,18 @@ class Model(nn.Module):
         """Copies and pickles hold the config and arrays, and no code."""
         arrays = {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
         learns = any(parameter.requires_grad for parameter in self.network.parameters())
-        return _restored, (type(self), self.config, arrays, learns)
+        return _restored, (type(self), self.config, arrays, learns, self.recipe)
 
 
 def _restored(
-    kind: type[Model], config: dict[str, Any], arrays: dict[str, NDArray[Any]], trainable: bool
+    kind: type[Model],
+    config: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
+    trainable: bool,
+    recipe: dict[str, Any] | None = None,
 ) -> Model:
     weights = {name: torch.from_numpy(value.copy()) for name, value in arrays.items()}
-    return kind(config, weights, trainable)
+    return kind(config, weights, trainable, recipe)
 
 
 def _in_unit(batch: Tensor) -> bool:
