@@ -22,6 +22,7 @@ from wye.cli import (
     bench,
     claims,
     compare,
+    completion,
     data,
     evaluate,
     export,
@@ -69,7 +70,12 @@ app.add_typer(data.app, name="data", help="Data sets: list, fetch, check, show."
 
 def _version(asked: bool) -> None:
     if asked:
-        print(__version__)
+        import torch
+
+        from wye.training.ranks import choose_device, device_name
+
+        device = choose_device("auto")
+        print(f"wye {__version__}, torch {torch.__version__}, {device} ({device_name(device)})")
         raise typer.Exit
 
 
@@ -78,7 +84,9 @@ def options(
     context: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print versions and the device."
+        ),
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of a failure; works anywhere.")
@@ -106,6 +114,7 @@ def main() -> None:
     2: the request is mistaken. 130: interrupted.
     """
     wait_passively()
+    completion.join_words()
     _prepare_streams()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Plain("%(message)s"))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Json, print_json, print_table
 from wye.cli.training import Device
 
@@ -21,6 +22,7 @@ def bench(
         typer.Argument(
             metavar="ROW",
             help="Rows, recipe files or folders to time; three unlike rows if none is given.",
+            autocompletion=completion.rows,
         ),
     ] = None,
     device: Device = "auto",

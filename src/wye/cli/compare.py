@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import (
     Format,
     Json,
@@ -39,9 +40,20 @@ def add_to(app: typer.Typer) -> None:
 def compare(
     first: Annotated[
         str,
-        typer.Argument(metavar="A", help="A row, a run folder, or a folder of runs of one recipe."),
+        typer.Argument(
+            metavar="A",
+            help="A row, a run folder, or a folder of runs of one recipe.",
+            autocompletion=completion.rows_and_runs,
+        ),
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="The same, to compare it with.")],
+    second: Annotated[
+        str,
+        typer.Argument(
+            metavar="B",
+            help="The same, to compare it with.",
+            autocompletion=completion.rows_and_runs,
+        ),
+    ],
     runs: Annotated[Path, typer.Option(help="Where the runs of rows are.")] = Path("runs"),
     protocol: Annotated[
         str, typer.Option(help="Runs of rows as published (paper), or of fewer epochs (short).")

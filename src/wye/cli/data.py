@@ -10,12 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Json, print_json, print_table
 from wye.errors import MachineError, UsageError, WyeError
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, check and show them.")
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", show_default=False, autocompletion=completion.datasets),
+]
 
 
 class Split(StrEnum):

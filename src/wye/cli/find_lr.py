@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Json, print_json
 from wye.cli.rows import Overrides
 from wye.cli.training import Device
@@ -18,7 +19,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def find(
-    row: Annotated[str, typer.Argument(help="A row, a recipe file or a folder of images.")],
+    row: Annotated[
+        str,
+        typer.Argument(
+            help="A row, a recipe file or a folder of images.", autocompletion=completion.rows
+        ),
+    ],
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
     out: Annotated[Path, typer.Option(help="The plot to write: .svg, .pdf or .png.")] = Path(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Json, figure, print_json, print_table
 from wye.cli.rows import Overrides, Protocol
 from wye.cli.training import Device
@@ -27,7 +28,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def gain(
-    target: Annotated[str, typer.Argument(help="Own images (folder, table, arrays), or a row.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="Own images (folder, table, arrays), or a row.", autocompletion=completion.rows
+        ),
+    ],
     overrides: Overrides = None,
     minutes: Annotated[
         float, typer.Option(help="Time for all runs; a first round is run in any case.")

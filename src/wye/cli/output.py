@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
     from wye.runs.run import Run
 
-_GAP = "   "
 _LEAST = 8
-"""Columns of a terminal that a column of a table is not narrowed below."""
+"""Characters that stand in a line however narrow a terminal is."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 Only = Annotated[
@@ -90,8 +90,8 @@ def print_table(
     Args:
         rows: the cells.
         title: of a table for people.
-        form: `table` for people, on a terminal that is too narrow with folded cells; `csv`,
-            `latex` or `markdown` for other programs and papers.
+        form: `table` for people, folded on a terminal that is too narrow, or to `COLUMNS` where
+            that is set; `csv`, `latex` or `markdown` for other programs and papers.
     """
     cells = [[plain(cell).replace("\n", "\\n") for cell in row] for row in rows]
     if form == "table":
@@ -147,35 +147,70 @@ def say(form: str, text: str) -> None:
 def _print_for_people(
     columns: Columns, rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:
-    """Written here because rich takes a quarter of a second for the 500 lines of `wye list`."""
+    """Written here because rich takes a quarter of a second for the 500 lines of `wye list`.
+
+    Where the terminal is too narrow for the table, cells are folded between words; if whole words
+    do not fit, the first column stands on lines of its own; if that is not enough, each row is a
+    list of its cells.
+    """
     from rich.cells import cell_len
 
-    lines = [[heading for heading, _ in columns], *map(list, rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-    if sys.stdout.isatty():
-        _narrow(widths, shutil.get_terminal_size().columns - len(_GAP) * len(widths))
     if title:
         print(plain(title))
+    headings, sides = zip(*columns, strict=True)
+    lines = [headings, *rows]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    gap, apart = 3, False
+    limit = shutil.get_terminal_size().columns
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    if narrow and 1 + sum(widths) + gap * (len(widths) - 1) > limit:
+        gap = 2
+        room = limit - 1 - gap * (len(widths) - 1)
+        words = [
+            max(cell_len(word) for cell in column for word in [*cell.split(), ""])
+            for column in zip(*lines, strict=True)
+        ]
+        apart = sum(words) > room
+        if apart:
+            words[0] = widths[0] = 0
+        if sum(words) > room:
+            _print_records(headings, rows, limit)
+            return
+        while sum(widths) > room:
+            spare = [width > word for width, word in zip(widths, words, strict=True)]
+            widths[max(range(len(widths)), key=lambda at: (spare[at], widths[at]))] -= 1
     for index, cells in enumerate(lines):
-        folded = [_folded(cell, width) for cell, width in zip(cells, widths, strict=True)]
+        if apart and cells[0]:
+            print(f" {cells[0]}")
+        shown = ["" if apart else cells[0], *cells[1:]]
+        folded = [_folded(cell, width) for cell, width in zip(shown, widths, strict=True)]
         for parts in zip_longest(*folded, fillvalue=""):
             padded = []
-            for part, width, (_, side) in zip(parts, widths, columns, strict=True):
+            for part, width, side in zip(parts, widths, sides, strict=True):
                 space = " " * (width - cell_len(part))
                 padded.append(space + part if side == "right" else part + space)
-            print(f" {_GAP.join(padded)}".rstrip())
+            print(f" {(' ' * gap).join(padded)}".rstrip())
         if index == 0:
-            print(f" {'─' * (sum(widths) + len(_GAP) * (len(widths) - 1))}")
+            print(f" {'─' * (sum(widths) + gap * (len(widths) - 1))}")
 
 
-def _narrow(widths: list[int], room: int) -> None:
-    """Take from the widest columns until all of them fit, but no column below `_LEAST`."""
-    while sum(widths) > room and max(widths) > _LEAST:
-        widths[widths.index(max(widths))] -= 1
+def _print_records(headings: Sequence[str], rows: Sequence[Sequence[str]], limit: int) -> None:
+    """Each row as a list of the cells that say something, the first one above the others."""
+    indent = 5 + max(map(len, headings[1:]), default=0)
+    for cells in rows:
+        if cells[0]:
+            print(f" {cells[0]}")
+        for heading, cell in zip(headings[1:], cells[1:], strict=True):
+            for number, part in enumerate(_folded(cell, max(_LEAST, limit - indent))):
+                if part:
+                    print(f"{'' if number else f'   {heading}':{indent}}{part}")
 
 
 def _folded(cell: str, width: int) -> list[str]:
-    return textwrap.wrap(cell, width) if len(cell) > width else [cell]
+    """The lines of a cell, broken between words; anywhere in one that is too long for a line."""
+    if len(cell) <= width:
+        return [cell]
+    return textwrap.wrap(cell, width, break_on_hyphens=False)
 
 
 def print_result(run: Run) -> None:

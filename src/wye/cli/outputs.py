@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Json, print_json, print_table
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from wye.runs.pictures import Examples
     from wye.runs.run import Run
 
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+RunPath = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="A run folder.", autocompletion=completion.run_folders),
+]
 Data = Annotated[
     list[str],
     typer.Argument(

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from wye.cli import completion
+
 
 def add_to(app: typer.Typer) -> None:
     """Enter this file's command."""
@@ -15,7 +17,12 @@ def add_to(app: typer.Typer) -> None:
 
 def plot(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or folders that hold some.")
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run folders, or folders that hold some.",
+            autocompletion=completion.run_folders,
+        ),
     ],
     what: Annotated[
         Literal["curves", "confusion", "gallery", "gain", "all"], typer.Option(help="Which plots.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Only
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ def add_to(app: typer.Typer) -> None:
 
 def report(
     runs: Annotated[
-        list[Path] | None, typer.Argument(help="Run folders, or folders that hold some.")
+        list[Path] | None,
+        typer.Argument(
+            help="Run folders, or folders that hold some.", autocompletion=completion.run_folders
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("report"),
     only: Only = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Format, Json, Only, figure, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True)
@@ -48,7 +49,12 @@ def list_results(
 
 @app.command("add")
 def add_results(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders that hold some.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Run folders, or folders that hold some.", autocompletion=completion.run_folders
+        ),
+    ],
     to: Annotated[
         Path | None, typer.Option(help="Folder of the records.", show_default="the package's own")
     ] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import (
     Format,
     Json,
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Changed settings: train.epochs=10"),
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Changed settings: train.epochs=10",
+        autocompletion=completion.settings,
+    ),
 ]
 Protocol = Annotated[
     str, typer.Option(help="paper: the row as published. short: its study's fewer epochs.")
@@ -39,7 +44,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_rows(
-    study: Annotated[str | None, typer.Argument(help="Only this study.")] = None,
+    study: Annotated[
+        str | None, typer.Argument(help="Only this study.", autocompletion=completion.study_names)
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
     protocol: Protocol = "paper",
     only: Only = None,
@@ -141,7 +148,12 @@ def _spread(name: str, statistics: dict[str, Any] | None) -> str:
 
 
 def show_row(
-    row: Annotated[str, typer.Argument(help="A row, a recipe file or a folder of images.")],
+    row: Annotated[
+        str,
+        typer.Argument(
+            help="A row, a recipe file or a folder of images.", autocompletion=completion.rows
+        ),
+    ],
     overrides: Overrides = None,
     protocol: Protocol = "paper",
     json: Json = False,
@@ -178,7 +190,7 @@ def show_row(
             }
         )
         return
-    print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100))
+    print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=80))
     columns = [("part", "left"), ("layer", "left"), ("output", "right")]
     columns += [("parameters", "right"), ("multiply-adds", "right")]
     lines = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Json, figure, print_json, print_table
 from wye.cli.rows import Protocol
 from wye.cli.training import Device, Track, command_of
@@ -44,6 +45,7 @@ def study(
         typer.Argument(
             metavar="STUDY|ROW... [KEY=VALUE...]",
             help="Studies (all their rows) and rows; settings to change in all of them.",
+            autocompletion=completion.targets,
         ),
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each row: seeds 0 to N-1.")] = 1,

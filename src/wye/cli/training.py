@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Json, figure, print_json, print_result, print_table
 from wye.cli.rows import Overrides, Protocol
 from wye.machine import here
@@ -34,7 +35,11 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     row: Annotated[
-        str, typer.Argument(help="A row, a recipe file, or own images: folder, table or arrays.")
+        str,
+        typer.Argument(
+            help="A row, a recipe file, or own images: folder, table or arrays.",
+            autocompletion=completion.rows,
+        ),
     ],
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
@@ -50,7 +55,12 @@ def train(
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--from", metavar="RUN", help="Begin with all layers of a run that fit."),
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Begin with all layers of a run that fit.",
+            autocompletion=completion.run_folders,
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Where own images are now, to --resume a run.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wye.cli import completion
 from wye.cli.output import Json, print_json, print_table
 from wye.cli.rows import Protocol
 from wye.cli.study import Cluster, Shared, check_alone
@@ -29,12 +30,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def tune(
-    row: Annotated[str, typer.Argument(help="A row, a recipe file, or own images.")],
+    row: Annotated[
+        str,
+        typer.Argument(help="A row, a recipe file, or own images.", autocompletion=completion.rows),
+    ],
     settings: Annotated[
         list[str],
         typer.Argument(
             metavar="KEY=LOW..HIGH[:log]|A,B|VALUE",
             help="Ranges and alternatives to choose from; settings that are the same in all.",
+            autocompletion=completion.settings,
         ),
     ],
     trials: Annotated[int, typer.Option(min=1, help="Trials, with those of before.")] = 20,
