@@ -430,7 +430,7 @@ def test_the_table_begins_with_the_count_and_shows_what_was_printed(
     assert "+0.30 points" in lines["up"] and "runs would decide" in lines["up"]
     assert " paper " in lines["up"] and " short " in lines["splits"]
     assert "+0.004000" in lines["closer"] and "no runs" in lines["closer"]
-    assert "both: no run of joint/v1.2: wye study joint/v1.2 --seeds 3" in answer.out
+    assert "both: no run of joint/v1.2: wye study --decide both --hours 8" in answer.out
     assert "splits: the seeds are overlapping splits" in answer.out
     decided = command("claims", "--decided")
     shown = json.loads(command("claims", "--decided", "--json").out)
@@ -480,7 +480,7 @@ def test_what_a_claim_lacks_is_said_with_the_command(tmp_path: Path, made_up: No
     assert "the runs of joint/v1, joint/v1.1 have no mse" in of(tmp_path, "closer").reason
     plant_seeds(tmp_path, V1, [0.58])
     found = of(tmp_path, "up")
-    assert found.reason == f"one seed, and the first look is at 3: wye study {V11} {V1} --seeds 3"
+    assert found.reason == "one seed, and the first look is at 3: wye study --decide up --hours 8"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from wye.cli.output import (
     Format,
     Json,
     Only,
+    figure,
     number_of_runs,
     p_value,
     print_json,
@@ -107,12 +108,8 @@ def _print(found: Sequence[Finding], form: str) -> None:
 def _line(one: Finding) -> tuple[str, ...]:
     from wye.evidence.looks import LAST
 
-    known = metric(one.claim.metric)
-    written = known.show if one.claim.range else known.show_difference
-
-    def valued(value: float | None) -> str:
-        return "" if value is None else f"{written(value)} {one.unit}".rstrip()
-
+    claim, known = one.claim, metric(one.claim.metric)
+    written = known.show if claim.range else known.show_difference
     interval = ""
     if one.low is not None and one.high is not None:
         interval = f"{written(one.low)} to {written(one.high)}"
@@ -120,10 +117,9 @@ def _line(one: Finding) -> tuple[str, ...]:
     if one.runs_needed is not None:
         verdict += f"; {number_of_runs(one.runs_needed, LAST)} would decide"
     return (
-        one.claim.id,
-        one.claim.says.rstrip("."),
-        valued(one.claim.published),
-        valued(one.effect),
+        claim.id,
+        claim.says.rstrip("."),
+        *(figure(claim.metric, each, not claim.range) for each in (claim.published, one.effect)),
         interval,
         *((str(one.n), one.protocol) if one.n else ("", "")),
         p_value(one.p),

@@ -11,7 +11,6 @@ import typer
 
 from wye.cli import completion
 from wye.cli.output import Json, figure, print_json, print_table
-from wye.cli.rows import Protocol
 from wye.cli.training import Device, Track, command_of
 
 if TYPE_CHECKING:
@@ -41,14 +40,25 @@ def add_to(app: typer.Typer) -> None:
 
 def study(
     targets: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="STUDY|ROW... [KEY=VALUE...]",
             help="Studies (all their rows) and rows; settings to change in all of them.",
             autocompletion=completion.targets,
         ),
-    ],
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each row: seeds 0 to N-1.")] = 1,
+    decide: Annotated[
+        bool,
+        typer.Option(
+            "--decide",
+            help="Run what most likely decides the most claims: those named instead of rows, or"
+            " all.",
+        ),
+    ] = False,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Time for --decide.", show_default=False)
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -59,7 +69,13 @@ def study(
     ] = None,
     cluster: Cluster = None,
     shared: Shared = True,
-    protocol: Protocol = "paper",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="paper: the row as published. short: its study's fewer epochs.",
+            show_default="paper; with --decide whichever decides sooner",
+        ),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
     device: Device = "auto",
     max_steps: Annotated[
@@ -68,24 +84,43 @@ def study(
     track: Track = None,
     json: Json = False,
 ) -> None:
-    """All rows of a study, or some rows, times N seeds.
+    """Rows of a study times N seeds, or what decides claims.
 
     Goes on where it was stopped. Finished runs are left alone, and so is a run that another process
     works on. A run that fails stops no other; the exit status is 1 then.
     """
     from wye.errors import UsageError
     from wye.recipe.overrides import parse_overrides
+    from wye.recipe.resolve import PROTOCOLS
 
+    targets = targets or []
+    if track:
+        from wye.tracking import check
+
+        check(track)
+    if decide:
+        if hours is None:
+            raise UsageError("--decide: say for how long, for instance --hours 8")
+        if seeds != 1 or cluster is not None or max_steps is not None:
+            raise UsageError("--decide goes without --seeds, --cluster and --max-steps")
+        from wye.cli import deciding
+
+        deciding.decide(
+            deciding.Decider(
+                targets, hours, protocol, runs, device, workers, track=tuple(track or ())
+            ),
+            json,
+        )
+        return
+    if hours is not None:
+        raise UsageError("--hours is for --decide; a study is run to its end")
+    protocol = protocol or PROTOCOLS[0]
     check_alone(cluster, workers)
     changed = [word for word in targets if "=" in word]
     named = [word for word in targets if "=" not in word]
     if not named:
         raise UsageError("no study or row is named; for instance: wye study fashion5 --seeds 3")
     settings = parse_overrides(changed)
-    if track:
-        from wye.tracking import check
-
-        check(track)
 
     from wye.cli.study_progress import StudyProgress, summary
     from wye.jobs import Board, plan

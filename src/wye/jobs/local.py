@@ -115,15 +115,19 @@ def cuda_devices() -> int:
     return torch.cuda.device_count()
 
 
-def _work_of_a_step(recipe: Recipe) -> float:
-    """Multiply-adds of a step, forward and backward; infinitely many where they aren't known."""
+def multiply_adds(recipe: Recipe) -> float:
+    """Multiply-adds of a network on one image, forward; infinitely many where not known."""
     try:
         shape, classes = input_shape(recipe.data)
         with torch.device("meta"):
-            forward = describe(build_network(recipe.network, shape, classes)).multiply_adds
+            return float(describe(build_network(recipe.network, shape, classes)).multiply_adds)
     except WyeError:
         return float("inf")  # the run itself says what is wrong
+
+
+def _work_of_a_step(recipe: Recipe) -> float:
+    """Multiply-adds of a step, forward and backward."""
     images = max(
         phase.train.batch_size + phase.train.unlabelled for phase in recipe.resolved_phases()
     )
-    return 3.0 * forward * images
+    return 3.0 * multiply_adds(recipe) * images
