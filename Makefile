@@ -34,8 +34,8 @@ run: env
 	echo "report: $$($(BIN)/wye report $(RUN) --out report)"
 
 lint: env
-	@$(BIN)/ruff check src tests docs benchmarks
-	@$(BIN)/ruff format --check src tests docs benchmarks
+	@$(BIN)/ruff check src tests docs benchmarks examples
+	@$(BIN)/ruff format --check src tests docs benchmarks examples
 	@$(BIN)/mypy
 
 test: lint

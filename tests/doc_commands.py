@@ -19,7 +19,6 @@ TESTS = Path(__file__).parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "examples").rglob("*.md")),
 ]
 PROGRAMS = ("wye", "make", "pip", "python", "torchrun", "docker", "sbatch", "kubectl", "dask")
 SHELLS = ("sh", "bash", "shell", "console")
@@ -39,8 +38,8 @@ FRAGMENTS = {
     "CONTRIBUTING.md": "parts of files of the package; test_new_term.py adds one",
 }
 """Pages whose Python blocks are no programs, and why."""
-OWN_TEST = ("own-images.md", "examples")
-"""A page and a folder that are described to a test of their own."""
+OWN_TEST = ("own-images.md", "examples.md")
+"""Pages that have a test of their own."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,9 @@ class Shown:
 
 
 def with_own_test(page: Path) -> bool:
-    """Whether another test runs the page: one that names it, or the folder of examples."""
-    name = "examples" if ROOT / "examples" in page.parents else page.name
+    """Whether another test runs the page: one that names it."""
     own = (path.read_text() for path in TESTS.glob("test_*.py"))
-    return name in OWN_TEST and any(re.search(rf"\b{re.escape(name)}\b", text) for text in own)
+    return page.name in OWN_TEST and any(page.name in text for text in own)
 
 
 def shown(page: Path) -> Iterator[Shown]:
