@@ -2,6 +2,8 @@
 
 - `docs/notation.md`: every symbol of networks and of image transformations, from their registries.
 - `docs/recipes.md`: every setting of a recipe, from the models that check them.
+- `docs/claims.md`: each claim and its verdict, from the claims' file and those records, with the
+  simulation in `docs/_generate/looks.json`.
 - `docs/studies/`: a page a study, from the study files, the faults in `faults.yaml` and the records
   of runs that come with the package.
 - the result table in `README.md` and `docs/images/reconstructions.png`, from the run that
@@ -17,12 +19,15 @@ import sys
 from pathlib import Path
 
 import gains_page
+from claims_page import claims
 from markup import table
 from notation_page import notation
 from recipe_page import recipes
 from study_page import index, study_page
 
 from wye.cli.output import figure, shown_metrics
+from wye.evidence.collect import by_row
+from wye.evidence.findings import findings
 from wye.evidence.results import shipped
 from wye.runs import Run
 from wye.studies import studies
@@ -35,6 +40,7 @@ RUN = ROOT / "runs" / "make-run"
 def pages() -> dict[Path, str]:
     """Every generated page."""
     runs = shipped()
+    found = findings(by_row(runs))
     pictures = {
         DOCS / "images" / file: svg
         for name, study in studies().items()
@@ -45,8 +51,9 @@ def pages() -> dict[Path, str]:
         **pictures,
         DOCS / "notation.md": notation(),
         DOCS / "recipes.md": recipes(),
-        DOCS / "studies" / "README.md": index(runs),
-        **{DOCS / "studies" / f"{name}.md": study_page(name, runs) for name in studies()},
+        DOCS / "claims.md": claims(found),
+        DOCS / "studies" / "README.md": index(runs, found),
+        **{DOCS / "studies" / f"{name}.md": study_page(name, runs, found) for name in studies()},
     }
 
 
