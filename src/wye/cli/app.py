@@ -24,6 +24,7 @@ from wye.cli import (
     compare,
     completion,
     data,
+    demo,
     evaluate,
     export,
     find_lr,
@@ -58,6 +59,7 @@ tune.add_to(app)
 evaluate.add_to(app)
 outputs.add_to(app)
 export.add_to(app)
+demo.add_to(app)
 plot.add_to(app)
 compare.add_to(app)
 gain.add_to(app)
