@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,11 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.main import get_command
 
-from wye.cli.app import app
-from wye.recipe import resolve
-from wye.recipe.overrides import parse_overrides
 from wye.recipe.schedules import KINDS
 from wye.recipe.schema import (
     DataSettings,
@@ -28,14 +25,6 @@ from wye.studies import row_settings, studies
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
-COMMANDS = sorted(
-    {
-        line.strip()
-        for page in PAGES
-        for line in page.read_text().splitlines()
-        if re.match(r"    wye ", line)
-    }
-)
 
 
 def test_generated_pages_are_current() -> None:
@@ -44,22 +33,14 @@ def test_generated_pages_are_current() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_shown_exists(line: str) -> None:
-    """The verb, its options, and for rows the row and the overrides."""
-    import shlex
-
-    words = shlex.split(line.partition("#")[0])[1:]
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    command = commands[words[0]]
-    if words[0] == "data":
-        command, words = command.commands[words[1]], words[1:]
-    known = {option for parameter in command.params for option in parameter.opts}
-    for word in words[1:]:
-        if word.startswith("--"):
-            assert word in known, f"{word} is no option of {words[0]}"
-    if words[0] in ("train", "show") and "/" in words[1] and not words[1].startswith("path/"):
-        resolve(words[1], parse_overrides(word for word in words[2:] if "=" in word))
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-d", str(tmp_path)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    elsewhere = re.compile(r"<(?:link|script|img)[^>]*(?:href|src)=[\"']?https?://[^>]*>")
+    for page in tmp_path.rglob("*.html"):
+        assert not elsewhere.findall(page.read_text()), page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -6,7 +6,8 @@
   simulation in `docs/_generate/looks.json`.
 - `docs/studies/`: a page a study, from the study files, the faults in `faults.yaml` and the records
   of runs that come with the package.
-- the result table in `README.md` and `docs/images/reconstructions.png`, from the run that
+- the answer in `README.md` and `docs/index.md`, from the same records.
+- the result table in `docs/start.md` and `docs/images/reconstructions.png`, from the run that
   `make run` leaves in `runs/make-run`, where there is one.
 
 `python docs/_generate/build.py --check` only says whether the pages are current.
@@ -18,6 +19,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import finding
 import gains_page
 from claims_page import claims
 from markup import table
@@ -47,8 +49,16 @@ def pages() -> dict[Path, str]:
         if study.grids
         for file, svg in gains_page.pictures(name, runs)
     }
+    found = findings(by_row(runs))
+    readme, home = ROOT / "README.md", DOCS / "index.md"
     return {
         **pictures,
+        readme: with_block(readme.read_text(), "answer", finding.answer(found, runs, "docs/")),
+        home: with_block(
+            with_block(home.read_text(), "answer", finding.answer(found, runs)),
+            "evidence",
+            finding.evidence(found, runs),
+        ),
         DOCS / "notation.md": notation(),
         DOCS / "recipes.md": recipes(),
         DOCS / "claims.md": claims(found),
@@ -71,13 +81,12 @@ threads of {place["device_name"]}; wye {place["wye"]}, torch {place["torch"]},
 Python {place["python"]}. Written by `make run` and `make docs`."""
 
 
-def replace_block(path: Path, name: str, content: str) -> None:
-    """Put `content` between the markers of block `name` in a file."""
+def with_block(text: str, name: str, content: str) -> str:
+    """A page's text with `content` between the markers of block `name`."""
     begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-    text = path.read_text()
     head, rest = text.split(begin)
     _, tail = rest.split(end)
-    path.write_text(f"{head}{begin}{content}\n{end}{tail}")
+    return f"{head}{begin}\n{content}\n\n{end}{tail}"
 
 
 def stale(wanted: dict[Path, str]) -> list[str]:
@@ -109,10 +118,11 @@ def main() -> None:
     if (RUN / "result.json").exists():
         from wye.cli.outputs import reconstruct
 
-        replace_block(ROOT / "README.md", "results", results())
+        start = DOCS / "start.md"
+        start.write_text(with_block(start.read_text(), "results", results()))
         reconstruct(RUN, out=ROOT / "docs" / "images" / "reconstructions.png")
     else:
-        print("runs/make-run holds no run: README.md is left as it is")
+        print("runs/make-run holds no run: docs/start.md is left as it is")
 
 
 if __name__ == "__main__":

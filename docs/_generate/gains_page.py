@@ -56,6 +56,12 @@ def section(study: str, records: Sequence[Record]) -> str:
     return "\n\n".join([*parts, f"Measured on: {'; '.join(facts)}."])
 
 
+def summary(study: str, records: Sequence[Record]) -> str:
+    """The answer of the longest protocol that there are runs of, in a sentence; else nothing."""
+    runs = by_row(record for record in records if record.row.startswith(f"{study}/"))
+    return next((sentence(conditions(accuracies(runs, one))) for one in protocols_in(runs)), "")
+
+
 def pictures(study: str, records: Sequence[Record]) -> Iterator[tuple[str, str]]:
     """File name and SVG of the panels, for each protocol."""
     runs = by_row(record for record in records if record.row.startswith(f"{study}/"))

@@ -57,12 +57,13 @@ PARTS: dict[str, type[Settings]] = {
 def recipes() -> str:
     """The page of recipes."""
     validated(normalized({"row": "mine", **yaml.safe_load(EXAMPLE)}))
-    example = "".join(f"    {line}\n" for line in EXAMPLE.splitlines())
     return f"""# Recipes
 
 A recipe is everything that defines a run. A row of a study is one; a file is one too:
 
-{example}
+```yaml
+{EXAMPLE}```
+
     wye train mine.yaml
 
 What a file leaves out is at its default. `wye show ROW` prints a recipe with its network, and each

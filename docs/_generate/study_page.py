@@ -260,7 +260,7 @@ def _running(recipes: Mapping[str, Recipe]) -> str:
     epochs = max(2, len(first.phases))
     lines.append(f"wye train {name} train.epochs={epochs} --seed 1 --out runs/short")
     if several := [r for r in recipes.values() if r.evaluation.splits > 1]:
-        lines.append(f"wye train {several[0].row} --splits")
+        lines.append(f"wye train {several[0].row} --splits --resume")
     parts = ["\n".join(f"    {line}" for line in lines)]
     if several:
         count = several[0].evaluation.splits
