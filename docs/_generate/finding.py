@@ -43,10 +43,9 @@ def answer(found: Sequence[Finding], runs: Sequence[Record], docs: str = "") -> 
         if counts[verdict]
     ]
     parts = [
-        f"**Does the autoencoder help the classifier?** {'' if decided else 'Not decided yet. '}"
-        f"The five studies make {len(asked)} claims about it. The runs that come with Wye support"
-        f" {counts['supported'] or 'none'} of them and refute {counts['refuted'] or 'none'};"
-        f" {_listed(rest)}."
+        f"{'' if decided else '**Not decided yet.** '}The five studies make {len(asked)} claims"
+        f" about it. The runs that come with Wye support {counts['supported'] or 'none'} of them"
+        f" and refute {counts['refuted'] or 'none'}; {_listed(rest)}."
     ]
     if decided:
         parts.append("\n".join(f"- {one.verdict.capitalize()}: {_said(one)}" for one in decided))
