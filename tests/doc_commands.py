@@ -28,6 +28,7 @@ NOT_RUN = {
     r"python -m benchmarks": "takes an hour or more; test_bench.py runs a smaller form",
     r"wye bench": "measures for a minute; test_bench.py runs a smaller form",
     r"wye study .*--cluster": "needs the address of a scheduler; test_study_cluster.py has one",
+    r"wye demo": "serves until it is interrupted; test_demo.py starts it",
     r"torchrun": "two processes, seconds each to start; test_distributed.py has them",
     r"wye train wye/transfer|wye train practices/original": "needs ImageNet's weights",
     r"wye train joint/resnet50": "slow at 224 px; test_backbones.py runs such rows",
@@ -36,6 +37,7 @@ NOT_RUN = {
 """What is not run here, as patterns, and why; words and options of these are checked."""
 FRAGMENTS = {
     "CONTRIBUTING.md": "parts of files of the package; test_new_term.py adds one",
+    "demo.md": "asks a server; test_demo.py has one",
 }
 """Pages whose Python blocks are no programs, and why."""
 OWN_TEST = ("own-images.md", "examples.md")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from folders import draw, flat, picture, values
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -19,11 +20,13 @@ from benchmarks.anomalies import Line, auroc, page
 from wye.cli.app import app
 from wye.data.inspection import Unreadable
 from wye.data.listing import Entry
-from wye.errors import UsageError
+from wye.errors import UsageError, WyeError
 from wye.evaluation.calibration import calibration_error, fit_temperature, with_temperature
 from wye.evaluation.projection import in_two
 from wye.runs.given import batches, given
 from wye.runs.run import Run
+from wye.runs.setup import set_up
+from wye.streams import Streams
 
 
 def call(*words: object, stdin: str | None = None) -> Result:
@@ -149,6 +152,51 @@ def test_a_run_is_measured_on_other_images(
     assert "among the run's training images" in caplog.text
     with pytest.raises(UsageError, match="has a class"):
         call("evaluate", run, flat(tmp_path / "flat", 2))
+
+
+def test_a_run_is_measured_on_corrupted_images_too(
+    run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "wye")
+    noise, moved = "noise(0.4, clip=yes)", "flip(1) > cutout(3)"
+    arguments = ("evaluate", run, "--corrupt", noise, "--corrupt", moved)
+    found = json.loads(call(*arguments, "--json").stdout)
+    assert found == json.loads(call(*arguments, "--json").stdout)
+    assert found["test"] == json.loads(call("evaluate", run, "--json").stdout)["test"]
+    # The same by hand: noise of the run's own stream, reconstructions beside the clean images.
+    model, opened = wye.load(run), Run(run)
+    test = set_up(opened.recipe, weighted=False).data.test
+    draws = Streams(opened.recipe.seed).generator("noise", "test")
+    pixels = test.pixels[:].float() / 255
+    noisy = (pixels + 0.4 * torch.randn(pixels.shape, generator=draws)).clamp(0, 1)
+    under = found["corrupted"][noise]
+    assert under["accuracy"] == model.score(noisy, test.labels)
+    errors = (torch.from_numpy(model.reconstruct(noisy)) - pixels).square().flatten(1).mean(1)
+    assert under["psnr"] == pytest.approx(float(-10 * errors.log10().mean()), abs=1e-3)
+    assert {"psnr", "mse"} <= found["test"].keys() and "psnr_pca" not in under
+    assert not {"psnr", "mse", "ssim"} & found["corrupted"][moved].keys()
+    assert "moves pixels" in caplog.text
+    printed = call(*arguments, "--format", "csv").stdout.splitlines()
+    assert printed[0] == f'test,measured,"under {noise}",under {moved}'
+    assert next(line for line in printed if line.startswith("psnr")).endswith(" dB,")
+    given = call("evaluate", run, run.parent / "pets", "--corrupt", "noise(0)", "--json").stdout
+    clean, same = json.loads(given)["test"], json.loads(given)["corrupted"]["noise(0)"]
+    assert same["accuracy"] == clean["accuracy"]
+    assert same["psnr"] == pytest.approx(clean["psnr"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("centre(4)", "makes images of 3x4x4 of those of 3x8x8"),
+        ("nois(0.1)", "noise"),
+        ("randomcrop(9)", "cannot be applied"),
+    ],
+)
+def test_what_is_no_corruption_of_a_runs_images_is_refused(run: Path, line: str, said: str) -> None:
+    with pytest.raises(WyeError, match=said) as caught:
+        call("evaluate", run, "--corrupt", line)
+    assert "--corrupt" in str(caught.value)
 
 
 def test_the_run_keeps_its_worst_mistakes(run: Path) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from wye.evidence.collect import by_row
 from wye.evidence.results import records
 from wye.recipe import recipe_from_row, resolve
 from wye.recipe.identity import digest
 from wye.recipe.overrides import parse_overrides
 from wye.runs.folder import RunFolder
 from wye.runs.records import Record
+from wye.studies import studies
 
 DOCS = Path(__file__).parent.parent / "docs" / "_generate"
 
@@ -84,15 +86,13 @@ def test_rows_as_they_stand_and_changed_ones_are_told_apart(docs: Any, tmp_path:
     section = docs.measured_section("joint", runs)
     plain, changed = section.split("### Runs with changed settings")
     (first, best) = cells(plain, "`joint/v4-l2`")
-    assert [cell.strip() for cell in first[1:5]] == [
-        *("Accuracy", "85.69 %", "86.00 ± 1.41 % (n=2)", "+0.31 points")
-    ]
-    assert "40 epochs, 812 s, 2,461 images/s<br>Xeon, fp32" in first[5]
-    assert first[6].strip() == "`wye train joint/v4-l2 --seed 0`<br>and seeds 1"
-    assert "optimistic" in best[1] and "90.00" in best[3] and not best[4].strip()
+    assert [cell.strip() for cell in first[1:3]] == ["Accuracy", "86.00 ± 1.41 % (n=2)"]
+    assert "40 epochs, 812 s, 2,461 images/s<br>Xeon, fp32" in first[3]
+    assert first[4].strip() == "`wye train joint/v4-l2 --seed 0`<br>and seeds 1"
+    assert "optimistic" in best[1] and "90.00" in best[2] and not best[3].strip()
     assert "train.epochs=10" not in plain
     (line,) = cells(changed, "`joint/v4-l2`<br>`train.epochs=10`<br>")
-    assert [cell.strip() for cell in line[3:5]] == ["80.00 % (n=1)", ""]
+    assert line[2].strip() == "80.00 % (n=1)"
 
 
 def test_reconstructions_of_an_untrained_decoder_are_flagged(docs: Any) -> None:
@@ -104,25 +104,75 @@ def test_reconstructions_of_an_untrained_decoder_are_flagged(docs: Any) -> None:
     assert section.count("untrained") == 1
 
 
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module of the tables published | measured."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    import published_table
+
+    return published_table
+
+
+def systems_of(beside: Any, name: str, root: Path) -> dict[tuple[str, str], list[str]]:
+    """Row and metric to published, measured, difference and why."""
+    section = beside.published_section(name, by_row(records(root, "here")), [])
+    found, row = {}, ""
+    for line in section.splitlines():
+        if line.startswith("| ") and "---" not in line:
+            _, head, label, *rest = (cell.strip() for cell in line.split("|")[1:-1])
+            row = head.strip("`") or row
+            found[row, label] = rest
+    return found
+
+
 def test_short_runs_stand_apart_and_beside_no_published_difference(
-    docs: Any, tmp_path: Path
+    docs: Any, beside: Any, tmp_path: Path
 ) -> None:
+    for row in ("joint/v1", "joint/v4-l2"):
+        make_run(tmp_path, row, ("train.epochs=13",), test={"accuracy": 0.5})
     make_run(tmp_path, "joint/v1", test={"accuracy": 0.6})
-    make_run(tmp_path, "joint/v1", ("train.epochs=13",), test={"accuracy": 0.5})
     plain, short = docs.measured_section("joint", records(tmp_path)).split("### Under the protocol")
-    assert cells(plain, "`joint/v1`")[0][4].strip() == "+1.05 points"
-    assert cells(short, "`joint/v1`")[0][3:5] == [" 50.00 % (n=1) ", "  "]
+    assert cells(plain, "`joint/v1`")[0][2] == " 60.00 % (n=1) "
+    assert cells(short, "`joint/v1`")[0][2] == " 50.00 % (n=1) "
+    found = systems_of(beside, "joint", tmp_path)
+    assert found["joint/v1", "Accuracy"] == ["58.95 %", "60.00 % (n=1)", "+1.05 points", ""]
+    shorter = ["85.69 %", "50.00 % (n=1)", "", "`short`: 13 epochs instead of 40"]
+    # The same system by another name shares its runs.
+    assert found["joint/v4-l2", "Accuracy"] == found["joint/v4-end-to-end", "Accuracy"] == shorter
+    assert found["joint/v2", "Accuracy"] == ["80.11 %", "", "", "no run"]
+    assert found["joint/vgg16", "Accuracy"][3] == "needs ImageNet's weights"
+    section = beside.published_section("joint", by_row(records(tmp_path, "here")), [])
+    assert section.startswith("**1 of 54 systems are measured as published**, 0 of them with three")
+    assert "; 2 more with the fewer epochs" in section
 
 
-def test_another_judge_is_named_and_not_compared(docs: Any, tmp_path: Path) -> None:
+def test_a_large_difference_has_a_reason_or_says_that_it_has_none(
+    beside: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path, "joint/v1", test={"accuracy": 0.5705})
+    assert systems_of(beside, "joint", tmp_path)["joint/v1", "Accuracy"][2:] == ["−1.90 points", ""]
+    make_run(tmp_path, "joint/v2", test={"accuracy": 0.78})
+    found = systems_of(beside, "joint", tmp_path)
+    assert found["joint/v2", "Accuracy"][2:] == ["−2.11 points", "not explained yet"]
+    row = studies()["joint"].rows["v2"]
+    monkeypatch.setitem(row, "why", {"accuracy": "Its batch size is a guess."})
+    assert recipe_from_row("joint/v2").row == "joint/v2", "it is no part of the recipe"
+    found = systems_of(beside, "joint", tmp_path)
+    assert found["joint/v2", "Accuracy"][3] == "Its batch size is a guess."
+
+
+def test_another_judge_is_named_and_not_compared(docs: Any, beside: Any, tmp_path: Path) -> None:
     test = {"judge_accuracy": 0.4, "mse": 0.0044}
     make_run(tmp_path, "practices/baseline-cifar", ("evaluation.judge=wye/quick",), test=test)
     result = tmp_path / "0" / "result.json"
     result.write_text(json.dumps({**json.loads(result.read_text()), "judge": "wye/quick"}))
     section = docs.measured_section("practices", records(tmp_path))
     lines = {line[1].strip(): line for line in cells(section, "`practices/baseline-cifar`")}
-    assert lines["Judge accuracy"][3:5] == [" 40.00 % (n=1)<br>judged by `wye/quick` ", "  "]
-    assert lines["MSE"][4] == " +0.000055 "
+    assert lines["Judge accuracy"][2] == " 40.00 % (n=1)<br>judged by `wye/quick` "
+    found = systems_of(beside, "practices", tmp_path)
+    judged = found["practices/baseline-cifar", "Judge accuracy"]
+    assert judged == ["45.58 %", "40.00 % (n=1)", "", "judged by `wye/quick`"]
+    assert found["practices/baseline-cifar", "MSE"][2] == "+0.000055"
 
 
 def test_a_run_that_another_one_needed_is_the_row_itself(tmp_path: Path) -> None:
@@ -133,27 +183,30 @@ def test_a_run_that_another_one_needed_is_the_row_itself(tmp_path: Path) -> None
     assert run.command == "wye train pretrain/autoencoder --seed 0"
 
 
-def test_published_figures_of_other_data_are_not_compared_with(docs: Any, tmp_path: Path) -> None:
+def test_published_figures_of_other_data_are_not_compared_with(
+    docs: Any, beside: Any, tmp_path: Path
+) -> None:
     make_run(tmp_path, "joint/v1", ("data=shapes",))
     section = docs.measured_section("joint", records(tmp_path))
     (line,) = cells(section, "`joint/v1`")
-    assert [cell.strip() for cell in line[2:5]] == ["", "80.00 % (n=1)", ""]
+    assert line[2] == " 80.00 % (n=1) "
+    assert systems_of(beside, "joint", tmp_path)["joint/v1", "Accuracy"][1:] == ["", "", "no run"]
 
 
-def test_corrected_figures_are_what_is_compared_with(docs: Any, tmp_path: Path) -> None:
+def test_corrected_figures_are_what_is_compared_with(beside: Any, tmp_path: Path) -> None:
     test = {"judge_accuracy": 0.99, "mse": 0.001069, "mae": 0.0112}
-    make_run(tmp_path, "practices/feature-loss-mnist", test=test)
-    make_run(tmp_path, "practices/baseline-mnist", test=test)
-    section = docs.measured_section("practices", records(tmp_path))
-    lines = {line[1].strip(): line for line in cells(section, "`practices/feature-loss-mnist`")}
-    assert lines["MSE"][2:5] == [
-        *(" 0.011058 (corrected: 0.001169) ", " 0.001069 (n=1) ", " −0.000100 ")
+    for row in ("feature-loss-mnist", "baseline-mnist"):
+        make_run(tmp_path, f"practices/{row}", test=test)
+    judge = {"judge": "practices/original-mnist"}
+    for path in tmp_path.glob("*/result.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **judge}))
+    found = systems_of(beside, "practices", tmp_path)
+    assert found["practices/feature-loss-mnist", "MSE"][:3] == [
+        *("0.011058 (corrected: 0.001169)", "0.001069 (n=1)", "−0.000100")
     ]
-    assert lines["Judge accuracy"][4] == " +0.14 points "
-    assert lines["Training time"][2:5] == [" 1,612 s ", " 812 s (n=1) ", " −800 s "]
-    lines = {line[1].strip(): line for line in cells(section, "`practices/baseline-mnist`")}
-    assert lines["MAE"][2] == " (corrected: 0.010200) "
-    assert lines["MAE"][4] == " +0.001000 "
+    assert found["practices/feature-loss-mnist", "Judge accuracy"][2] == "+0.14 points"
+    assert found["practices/baseline-mnist", "MAE"][0] == "(corrected: 0.010200)"
+    assert found["practices/baseline-mnist", "MAE"][2] == "+0.001000"
 
 
 def test_the_best_of_several_splits_is_called_optimistic(docs: Any, tmp_path: Path) -> None:
@@ -161,9 +214,14 @@ def test_the_best_of_several_splits_is_called_optimistic(docs: Any, tmp_path: Pa
         make_run(tmp_path, "pretrain/cnn", seed=seed, test={"accuracy": accuracy})
     section = docs.measured_section("pretrain", records(tmp_path))
     mean, best = cells(section, "`pretrain/cnn`")
-    assert mean[3] == " 73.00 ± 2.00 % (n=3) "
-    assert best[1] == " Accuracy, best of 3 splits (optimistic) "
-    assert best[2:5] == ["  ", " 75.00 % ", "  "]
+    assert mean[2] == " 73.00 ± 2.00 % (n=3) "
+    assert best[1:3] == [" Accuracy, best of 3 splits (optimistic) ", " 75.00 % "]
+
+
+def test_the_reasons_of_the_study_files_are_of_published_metrics() -> None:
+    for name, study in studies().items():
+        for row, settings in study.rows.items():
+            assert set(settings.get("why", {})) <= set(recipe_from_row(f"{name}/{row}").printed())
 
 
 def test_gains_of_a_grid_are_kept_by_seed_and_shown_with_their_interval(

@@ -12,12 +12,15 @@ import torch
 from typer.testing import CliRunner
 
 import wye
+from benchmarks.exports import Line, distinct, exported, page
 from wye.cli.app import app
 from wye.errors import MachineError, UsageError
 from wye.export import FORMATS, PARTS, export
+from wye.export.part import Part
 from wye.export.write import READERS
 from wye.runs.model import Model
 from wye.runs.run import Run
+from wye.studies import row_names
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
@@ -115,3 +118,48 @@ def test_a_missing_package_is_answered_with_the_command(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'wye\[export\]'"):
         export(model, tmp_path / "file")
+
+
+def test_every_row_is_among_the_networks_that_are_exported() -> None:
+    networks = distinct(row_names())
+    assert sorted(row for rows in networks.values() for row in rows) == sorted(row_names())
+    assert 60 < len(networks) < 90
+    [same] = [rows for rows in networks.values() if "joint/v4-dropout" in rows]
+    assert "joint/v4-l2" in same and "joint/v4" not in same
+
+
+SAMPLE = (
+    ("joint/v4-side-path", "onnx"),
+    ("practices/pixel-shuffle-mnist", "torch"),
+    ("wye/fast94", "torchscript"),
+)
+"""A side path; weight norm and pixel shuffle; components, whitening and views. All rows:
+`python -m benchmarks.exports`."""
+
+
+@pytest.mark.parametrize(("row", "form"), SAMPLE)
+def test_the_networks_of_rows_compute_the_same_as_files(row: str, form: str) -> None:
+    lines = list(exported([row], [form]))
+    assert [line.part for line in lines] == ["whole", "decoder"]
+    assert all(line.good and line.size > 1000 for line in lines), lines
+    text = page([*lines, Line((row, "a/b"), form, "whole", None, 0, "no such operator")], 60)
+    assert f"| `{form}` | 2 of 3 |" in text
+    assert f"| `{row}` and 1 more | {form}, whole | no such operator |" in text
+
+
+def test_large_values_may_differ_by_more(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> Any:
+        return lambda inputs: [part + off for part in Part(model, "encoder")(inputs)]
+
+    monkeypatch.setitem(READERS, "torchscript", read)
+    pixels = torch.zeros((2, 1, 32, 32), dtype=torch.uint8)
+    largest = float(abs(model.embed(pixels)).max())
+    assert largest < 50
+    off = 0.002
+    with pytest.raises(MachineError, match="is not kept"):
+        export(model, tmp_path / "file", "torchscript", "encoder", images=pixels)
+    monkeypatch.setattr(Part, "forward", lambda part, values: (torch.full((2, 3), 100.0),))
+    made = export(model, tmp_path / "file", "torchscript", "encoder", images=pixels)
+    assert made.difference == pytest.approx(off, rel=0.01)

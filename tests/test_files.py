@@ -29,6 +29,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("folder", ["/proc", "/missing"])
+def test_what_cannot_be_made_is_named_as_it_was_asked_for(folder: str) -> None:
+    """Linux has no file made in /proc and calls it missing, although the folder is there."""
+    with pytest.raises(FileNotFoundError) as caught:
+        write_atomically(Path(folder, "file"), b"new")
+    assert caught.value.filename == f"{folder}/file"
+
+
 def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

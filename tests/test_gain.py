@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -41,7 +42,11 @@ def planted(gains: Mapping[str, float], noise: float = 0.004) -> Callable[[Recip
     ("gains", "best", "said"),
     [
         ({"joint": 0.002, "joint-all": 0.03, "denoising": 0.01}, "joint-all", "helps here: joint-"),
-        ({"joint": -0.03, "joint-all": -0.04, "denoising": -0.05}, CLASSIFIER, "hurts here"),
+        (
+            {"joint": -0.03, "joint-all": -0.04, "denoising": -0.05},
+            CLASSIFIER,
+            "hurts here: joint, the best arm, loses ",
+        ),
         ({}, CLASSIFIER, "no difference here that is larger than 1 point:"),
     ],
 )
@@ -113,4 +118,9 @@ def test_the_command_compares_prints_and_uses_finished_runs_again(
     assert (tmp_path / "gain.svg").read_text().startswith("<svg")
     written = (tmp_path / "joint" / "seed-0" / "model.safetensors").stat().st_mtime_ns
     assert json.loads(command_line(*command).out) == document
+    printed = command_line(*command[:-1])
+    assert re.search(r"  seed 0, joint: \d+\.\d\d % of a finished run\n", printed.err)
+    assert "nothing to do" not in printed.err
+    assert f"to train the classifier alone:\n    {document['command']}\n" in printed.out
+    assert printed.out.endswith("goes on from here: finished runs are used again.\n")
     assert (tmp_path / "joint" / "seed-0" / "model.safetensors").stat().st_mtime_ns == written

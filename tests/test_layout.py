@@ -40,6 +40,7 @@ STAGES = [
     {"plots"},
     {"report"},
     {"progress", "tracking"},
+    {"demo"},
     {"estimator"},
     {"api"},
     {"bench"},

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -345,13 +345,20 @@ def test_a_failing_run_stops_nothing_and_rows_build_on_each_other(tmp_path: Path
     assert not (tmp_path / "here" / "bad").exists()
 
 
-def test_ctrl_c_ends_all_and_leaves_all_to_be_resumed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("send", "number"),
+    [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)],
+    ids=["ctrl-c", "term"],
+)
+def test_a_signal_ends_all_and_leaves_all_to_be_resumed(
+    tmp_path: Path, send: Callable[[int, int], None], number: int
+) -> None:
     command = ["study", recipe_file(tmp_path, "a"), "--workers", "1"]
     with started(*command, folder=tmp_path) as study:
         run, worker = until(lambda: in_the_middle(tmp_path / "runs"), "a run in the middle")
-        os.killpg(study.pid, signal.SIGINT)  # as a terminal does it
+        send(study.pid, number)  # to all, as a terminal does it, or to the one that is known
         status, _, err = ended(study)
-        assert status == 130
+        assert status == 128 + number
         assert "Traceback" not in err
         assert f"wye {' '.join(command)}" in err.splitlines()[-1]
         assert not alive(worker)

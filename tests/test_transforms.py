@@ -16,7 +16,7 @@ from skimage.transform import resize as skimage_resize
 from torch import Tensor
 
 from wye.data.transforms import TRANSFORMS, as_float, pipeline
-from wye.data.transforms_geometry import matrices, warp, windows
+from wye.data.transforms_geometry import MOVING, matrices, warp, windows
 from wye.notation import NotationError
 
 # A written form with settings that change every image, one or more for each symbol.
@@ -120,6 +120,20 @@ def test_shape_type_and_range(line: str, kind: str) -> None:
     scaled = as_float(result)
     assert scaled.min() >= -1e-6
     assert scaled.max() <= 1 + 1e-6
+
+
+def test_those_move_pixels_that_are_said_to() -> None:
+    """Where a bright dot comes to lie; cutout may cover it, resize only scales its place."""
+    dark = torch.full((12, 3, 16, 16), 60, dtype=torch.uint8)
+    dotted = dark.clone()
+    dotted[:, :, 5, 9] = 200
+    moving = set()
+    for line in LINES:
+        seen = (as_float(apply(line, dotted)) - as_float(apply(line, dark))).abs().sum(1)
+        places = [divmod(int(each.argmax()), seen.shape[2]) for each in seen if each.any()]
+        if any(place != (5, 9) for place in places):
+            moving.add(name_of(line))
+    assert moving - {"resize"} == MOVING
 
 
 @pytest.mark.parametrize("line", LINES)

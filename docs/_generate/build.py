@@ -2,6 +2,8 @@
 
 - `docs/notation.md`: every symbol of networks and of image transformations, from their registries.
 - `docs/recipes.md`: every setting of a recipe, from the models that check them.
+- `docs/claims.md`: each claim and its verdict, from the claims' file and those records, with the
+  simulation in `docs/_generate/looks.json`.
 - `docs/studies/`: a page a study, from the study files, the faults in `faults.yaml` and the records
   of runs that come with the package.
 - the answer in `README.md` and `docs/index.md`, from the same records.
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import finding
 import gains_page
+from claims_page import claims
 from markup import table
 from notation_page import notation
 from recipe_page import recipes
@@ -39,6 +42,7 @@ RUN = ROOT / "runs" / "make-run"
 def pages() -> dict[Path, str]:
     """Every generated page."""
     runs = shipped()
+    found = findings(by_row(runs))
     pictures = {
         DOCS / "images" / file: svg
         for name, study in studies().items()
@@ -57,8 +61,9 @@ def pages() -> dict[Path, str]:
         ),
         DOCS / "notation.md": notation(),
         DOCS / "recipes.md": recipes(),
-        DOCS / "studies" / "README.md": index(runs),
-        **{DOCS / "studies" / f"{name}.md": study_page(name, runs) for name in studies()},
+        DOCS / "claims.md": claims(found),
+        DOCS / "studies" / "README.md": index(runs, found),
+        **{DOCS / "studies" / f"{name}.md": study_page(name, runs, found) for name in studies()},
     }
 
 

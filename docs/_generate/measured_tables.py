@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from markup import code, table
+from published_table import figure, mean_and_deviation
 
 from wye.metrics import best, headlines, metric, number, ordered, spread
 from wye.recipe import Recipe, recipe_from_row
 from wye.recipe.measured import caveat
 from wye.runs.records import Record
 
-HEADINGS = ("row", "metric", "published", "measured", "difference", "training", "command")
-
-
-def figure(name: str, value: float, signed: bool = False) -> str:
-    """A metric with its unit."""
-    known = metric(name)
-    shown = known.show_difference(value) if signed else known.show(value)
-    return f"{shown} {known.difference_unit if signed else known.unit}".rstrip()
+HEADINGS = ("row", "metric", "measured", "training", "command")
 
 
 def measured_section(study: str, runs: Sequence[Record]) -> str:
@@ -30,9 +24,8 @@ def measured_section(study: str, runs: Sequence[Record]) -> str:
         return "Nothing is measured yet."
     parts = [
         "Test images, weights of the epoch that the row selects; mean ± standard deviation over n"
-        " seeds. Difference: measured less published, or less the corrected figure where there is"
-        " one, of rows as published alone. Every run is a record that comes with the package;"
-        " `wye results add RUNS` adds more."
+        " seeds. Every run is a record that comes with the package; `wye results add RUNS` adds"
+        " more."
     ]
     plain = [run for run in own if run.protocol == "paper"]
     short = [run for run in own if run.protocol == "short"]
@@ -76,36 +69,27 @@ def _lines(runs: Sequence[Record]) -> list[list[str]]:
     lines += _best_split(names, runs, recipe)
     best = [run.best_on_test for run in runs if run.best_on_test is not None]
     if best:
-        lines.append(["Accuracy, best epoch on test (optimistic)", "", _spread("accuracy", best)])
+        lines.append(
+            ["Accuracy, best epoch on test (optimistic)", mean_and_deviation("accuracy", best)]
+        )
     changes = "".join(f"<br>{code(word)}" for word in first.changes)
     head, training = code(first.row) + changes, _training(runs)
     ends = [[training, _commands(runs)], *([["", ""]] * len(lines))]
-    padded = [[*line, *[""] * (4 - len(line))] for line in lines]
     return [
         [head if at == 0 else "", *line, *end]
-        for at, (line, end) in enumerate(zip(padded, ends, strict=False))
+        for at, (line, end) in enumerate(zip(lines, ends, strict=False))
     ]
 
 
 def _line(name: str, runs: Sequence[Record], recipe: Recipe) -> list[str]:
-    home = recipe.data.name == runs[0].data
-    published = recipe.printed().get(name) if home else None
-    wanted = recipe.reference(name) if home else None
-    values = [run.metrics[name] for run in runs if name in run.metrics]
-    shown = figure(name, published) if published is not None else ""
-    if home and name in recipe.corrected:
-        shown = f"{shown} (corrected: {figure(name, recipe.corrected[name])})".strip()
-    mean = spread(values)
-    assert mean is not None
-    # A run with other settings, or with another judge, repeats nothing that was published.
-    own = "judge" not in metric(name).needs or recipe.evaluation.judge in ("self", runs[0].judge)
-    repeats = wanted is not None and own and runs[0].protocol == "paper"
-    difference = figure(name, mean.mean - (wanted or 0.0), signed=True) if repeats else ""
+    judge = runs[0].judge
+    having = [run for run in runs if name in run.metrics]
     why = caveat(recipe, name)
-    if not own:
-        why = f"judged by `{runs[0].judge}`"
-    measured = _spread(name, values) + (f"<br>{why}" if why else "")
-    return [metric(name).label, shown, measured, difference]
+    if "judge" in metric(name).needs:
+        having = [run for run in having if run.judge == judge]
+        why = why if recipe.evaluation.judge in ("self", judge) else f"judged by `{judge}`"
+    measured = mean_and_deviation(name, [run.metrics[name] for run in having])
+    return [metric(name).label, measured + (f"<br>{why}" if why else "")]
 
 
 def _best_split(names: Sequence[str], runs: Sequence[Record], recipe: Recipe) -> list[list[str]]:
@@ -117,16 +101,8 @@ def _best_split(names: Sequence[str], runs: Sequence[Record], recipe: Recipe) ->
         if name == "accuracy" or name in recipe.printed():
             values = {i: run.metrics.get(name, math.nan) for i, run in enumerate(runs)}
             label = f"{metric(name).label}, best of {len(runs)} splits (optimistic)"
-            lines.append([label, "", figure(name, values[best(values, name)])])
+            lines.append([label, figure(name, values[best(values, name)])])
     return lines
-
-
-def _spread(name: str, values: Iterable[float]) -> str:
-    found = spread(values)
-    assert found is not None
-    deviation = "" if found.sd is None else f" ± {metric(name).show(found.sd)}"
-    unit = f" {metric(name).unit}".rstrip()
-    return f"{metric(name).show(found.mean)}{deviation}{unit} (n={found.n})"
 
 
 def _training(runs: Sequence[Record]) -> str:

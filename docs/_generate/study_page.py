@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import gains_page
 import yaml
 from markup import cell, code, table
-from measured_tables import figure, measured_section
+from measured_tables import measured_section
+from published_table import counts, published_section
 
-from wye.metrics import metric, ordered
+from wye.evidence.collect import by_row
+from wye.evidence.findings import Finding
 from wye.network.weights import needs_weights
 from wye.recipe import Recipe, recipe_from_row
 from wye.runs.records import Record
@@ -23,33 +26,45 @@ FAULTS = Path(__file__).parent / "faults.yaml"
 BREAK = "<br>"
 
 
-def index(runs: Sequence[Record]) -> str:
+def index(runs: Sequence[Record], found: Sequence[Finding]) -> str:
     """The page that leads to the others.
 
     Args:
         runs: the records of all studies.
+        found: of all claims.
     """
     entries = []
+    full = three = short = systems = 0
     for name, study in sorted(studies().items(), key=lambda item: _source(item[1])):
-        faithful = sum("source" in row for row in study.rows.values())
+        own = sum("source" in row for row in study.rows.values())
         rows = {run.row for run in runs if run.row.startswith(f"{name}/")}
+        each = counts(name, by_row(runs))
+        full, three, short = full + each[0], three + each[1], short + each[2]
+        systems += own
         entries.append(
             (
                 f"[{name}]({name}.md)",
                 _source(study) if study.source else "",
                 cell(study.title),
-                str(faithful) if study.source else "",
-                str(len(study.rows) - faithful),
+                *((str(own), *map(str, each)) if study.source else ("", "", "", "")),
+                str(len(study.rows) - own),
                 str(len(rows)),
             )
         )
-    systems = sum("source" in row for study in studies().values() for row in study.rows.values())
-    headings = ("study", "source", "about", "systems", "rows of our own", "rows measured")
+    headings = ("study", "source", "about", "systems", "measured as published", "three seeds")
+    headings += ("short alone", "rows of our own", "rows measured")
+    verdicts = Counter(one.verdict for one in found)
+    decided = verdicts["supported"] + verdicts["refuted"]
     return f"""# The studies
 
-Five published studies with {systems} systems in all, a page each: what it asked, its faults and
-where they are, its rows with what was published and what was measured. Rows of our own are the
-corrected form of a row, a control that its study lacks, or stand in no study.
+**{full} of {systems} systems are measured as published**, {three} of them with three seeds or more,
+and {short} more with the fewer epochs of the protocol `short` alone. Of {len(found)}
+[claims](../claims.md) {decided} are decided: {verdicts["supported"]} supported,
+{verdicts["refuted"]} refuted.
+
+Five published studies, a page each: what it asked, what was published and what was measured, its
+faults and where they are. Rows of our own are the corrected form of a row, a control that its study
+lacks, or stand in no study.
 
 {table(headings, entries)}
 
@@ -63,11 +78,12 @@ def _source(study: Study) -> str:
     return study.source.id if study.source else "none"
 
 
-def study_page(name: str, runs: Sequence[Record]) -> str:
+def study_page(name: str, runs: Sequence[Record], found: Sequence[Finding]) -> str:
     """The page of one study.
 
     Args:
         runs: the records of all studies.
+        found: of all claims.
     """
     study = studies()[name]
     recipes = {row: recipe_from_row(f"{name}/{row}") for row in study.rows}
@@ -79,6 +95,8 @@ def study_page(name: str, runs: Sequence[Record]) -> str:
         " [the notation](../notation.md) and [every setting](../recipes.md) say how to read the"
         " rows.",
     ]
+    if study.source:
+        parts += ["## Published and measured", published_section(name, by_row(runs), found)]
     if study.notes:
         parts.append("## What holds for all rows")
         parts.append("\n".join(f"- {cell(note)}" for note in study.notes))
@@ -144,10 +162,8 @@ def _rows(study: Study, recipes: Mapping[str, Recipe]) -> str:
         if recipe.control_of is None:
             what = [cell(recipe.title)] if recipe.title else []
             what += _differences(study.rows[row]) or ["nothing beside what all rows share"]
-            entries.append(
-                (code(recipe.row), recipe.source or "", BREAK.join(what), _published(recipe))
-            )
-    return table(("row", "source", "what it is", "published"), entries)
+            entries.append((code(recipe.row), recipe.source or "", BREAK.join(what)))
+    return table(("row", "source", "what it is"), entries)
 
 
 def _grids(name: str, study: Study) -> list[str]:
@@ -181,19 +197,6 @@ def _controls(study: Study, names: Sequence[str]) -> str:
         if (row := study.rows[name])
     ]
     return table(("row", "stands beside", "what it is"), entries)
-
-
-def _published(recipe: Recipe) -> str:
-    """Each figure that a row's study printed, and what it should have been."""
-    found = []
-    figures = recipe.printed()
-    for name in ordered({*figures, *recipe.corrected}):
-        value, better = figures.get(name), recipe.corrected.get(name)
-        shown = "none" if value is None else figure(name, value)
-        if better is not None:
-            shown += f" (corrected: {figure(name, better)})"
-        found.append(f"{metric(name).label}: {shown}")
-    return BREAK.join(found)
 
 
 def _differences(row: Mapping[str, Any]) -> list[str]:

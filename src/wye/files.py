@@ -15,6 +15,7 @@ from typing import IO, Any
 from wye.errors import MachineError
 
 PARTIAL = ".part"
+MISSED = 100
 
 
 def cache_folder() -> Path:
@@ -52,9 +53,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: it cannot be written; what was there before is untouched and nothing is left over.
     """
-    handle, temporary = _locked(path, tempfile.mkstemp)
+    with _named(path):
+        handle, temporary = _locked(path, tempfile.mkstemp)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _named(path), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -62,10 +64,18 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             temporary.chmod(usual_mode())
             temporary.replace(path)
         flush_folder(path.parent)
-    except BaseException as error:
+    except BaseException:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            # The error of a full disk has no file's name.
+        raise
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let errors name `path`, rather than nothing (a full disk's) or a temporary file beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or str(error.filename).endswith(PARTIAL):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
@@ -98,15 +108,19 @@ def _locked(path: Path, make: Callable[..., tuple[int, str]]) -> tuple[int, Path
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
         with contextlib.suppress(OSError):
             _remove_abandoned(left)
+    missed = 0
     while True:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             handle, name = make(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
-            _lock(handle)
-            if os.fstat(handle).st_nlink:
-                return handle, Path(name)
-            os.close(handle)
-        # Somebody took it for abandoned before it was locked, or the folder has vanished.
-        path.parent.stat()
+        except FileNotFoundError:  # somebody took a folder for abandoned; or none can be made here
+            missed += 1
+            if missed > MISSED:
+                raise
+            continue
+        _lock(handle)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # somebody took it for abandoned before it was locked
 
 
 def _remove_abandoned(left: Path) -> None:

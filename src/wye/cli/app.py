@@ -24,6 +24,7 @@ from wye.cli import (
     compare,
     completion,
     data,
+    demo,
     evaluate,
     export,
     find_lr,
@@ -58,6 +59,7 @@ tune.add_to(app)
 evaluate.add_to(app)
 outputs.add_to(app)
 export.add_to(app)
+demo.add_to(app)
 plot.add_to(app)
 compare.add_to(app)
 gain.add_to(app)
@@ -111,11 +113,13 @@ def main() -> None:
     """Run the command line; ends the process with its exit status.
 
     0: done, or whoever read the output has left. 1: the machine refused, or training went wrong.
-    2: the request is mistaken. 130: interrupted.
+    2: the request is mistaken. 130: interrupted; 143 and 129 by SIGTERM and SIGHUP.
     """
     wait_passively()
     completion.join_words()
     _prepare_streams()
+    interruption = _Interruption()
+    interruption.answer()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Plain("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
@@ -126,6 +130,8 @@ def main() -> None:
     try:
         try:
             app(args=arguments, prog_name="wye")
+        except SystemExit as end:
+            raise SystemExit(interruption.status if end.code == 130 else end.code) from None
         finally:
             if sys.stdout is out:
                 out.flush()
@@ -146,31 +152,48 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Make standard output and error take whatever is printed, and one interruption be enough."""
+    """Make standard output and error take whatever is printed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by who started us (`>&-`)
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as we live)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the locale cannot say
-    ours = threading.current_thread() is threading.main_thread()
-    if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _Interruption())
 
 
 class _Interruption:
-    """The first Ctrl-C ends the command in order; the next ones, while it does so, are let pass."""
+    """The first Ctrl-C ends the command in order; the next ones, while it does so, are let pass.
+
+    SIGTERM (a cluster's queue, `docker stop`) and SIGHUP (the terminal is closed) do the same.
+    """
 
     def __init__(self) -> None:
         self.first: float | None = None
+        self.number: int = signal.SIGINT
+
+    @property
+    def status(self) -> int:
+        """As shells count the ends by a signal."""
+        return 128 + self.number
+
+    def answer(self) -> None:
+        """Answer the signals that the one who started us has not chosen to ignore (`nohup`)."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        numbers = [signal.SIGINT]
+        if here().ranks == 1:  # else torchrun ends ranks that wait for one that is gone
+            numbers += [signal.SIGTERM, signal.SIGHUP]
+        for number in numbers:
+            if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+                signal.signal(number, self)
 
     def __call__(self, number: int, frame: object) -> None:
         if self.first is None:
-            self.first = time.monotonic()
+            self.first, self.number = time.monotonic(), number
             raise KeyboardInterrupt
         if time.monotonic() - self.first > PATIENCE:
-            os._exit(130)
+            os._exit(self.status)
 
 
 PATIENCE = 3.0
-"""Seconds after which another Ctrl-C ends a command that is still ending in order."""
+"""Seconds after which another interruption ends a command that is still ending in order."""

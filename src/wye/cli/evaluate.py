@@ -28,13 +28,19 @@ def evaluate(
         Path | None,
         typer.Option(help="Write the wrong images, worst first: a .csv or .jsonl file."),
     ] = None,
+    corrupt: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Measure corrupted images too: "noise(0.1)", or any transformation; repeatable.'
+        ),
+    ] = None,
     form: Format = "table",
     json: Json = False,
 ) -> None:
     """Measure a run's network on its test images, or others.
 
     Precision, recall and F1 of each class, the confusion matrix, and how far probabilities can be
-    believed.
+    believed. Reconstructions of corrupted images are compared with the clean ones.
     """
     from wye.recipe.measured import caveat
     from wye.runs.evaluating import evaluate_run
@@ -45,7 +51,7 @@ def evaluate(
     if mistakes is not None:
         check_suffix(mistakes, TABLES)
     opened = Run(run)
-    found = evaluate_run(opened, Model.of(opened, weights), data or [], moved)
+    found = evaluate_run(opened, Model.of(opened, weights), data or [], moved, corrupt or [])
     figures = found.figures
     if mistakes is not None:
         write_table(mistakes, found.mistakes, ["path", "true", "predicted", "probability"])
@@ -53,14 +59,19 @@ def evaluate(
     epoch = weights or opened.recipe.evaluation.selection
     if json or form == "json":
         named = {"data": found.name} if data else {}
-        print_json({"row": opened.recipe.row, "weights": epoch, **named, "test": figures})
+        more = {"corrupted": found.corrupted} if corrupt else {}
+        print_json({"row": opened.recipe.row, "weights": epoch, **named, "test": figures, **more})
         return
     flags = {name: caveat(opened.recipe, name) for name in shown_metrics(figures)}
+    each = (figures, *found.corrupted.values())
     lines = [
-        (f"{name} *" if flag else name, figure(name, figures[name])) for name, flag in flags.items()
+        (f"{name} *" if flag else name, *(figure(name, of.get(name)) for of in each))
+        for name, flag in flags.items()
     ]
     title = f"{opened.recipe.row} on {found.name}, {epoch} epoch"
-    print_table([("test", "left"), ("measured", "right")], lines, title=title, form=form)
+    columns = [("test", "left"), ("measured", "right")]
+    columns += [(f"under {line}", "right") for line in found.corrupted]
+    print_table(columns, lines, title=title, form=form)
     for why in dict.fromkeys(filter(None, flags.values())):
         say(form, f"* {why}")
     if form == "table" and "per_class" in figures:

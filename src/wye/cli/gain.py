@@ -58,6 +58,7 @@ def gain(
     """
     from wye.errors import UsageError
     from wye.evidence.gain import arms_of, measure, sentence
+    from wye.evidence.looks import LAST
     from wye.jobs.plan import each_message_once
     from wye.metrics import METRICS
     from wye.recipe.overrides import parse_overrides
@@ -74,14 +75,14 @@ def gain(
         recipe = resolve_own(target, parse_overrides(overrides or []), protocol)
         arms = arms_of(recipe, has_unlabelled(recipe))
         root = out or Path(RUNS) / "gain" / recipe.row
-        _say(f"compared with the classifier alone, in pairs, for at most {minutes:g} minutes:")
+        _say(f"compared with the classifier alone, in pairs, for {minutes:g} min at most:")
         for arm in arms[1:]:
             _say(f"  {arm.name}: {arm.about}")
         try:
             found = measure(
                 recipe,
                 arms,
-                lambda one, arm: _record(one, root / arm.name / f"seed-{one.seed}", device),
+                lambda one, arm: _record(one, arm, root, device, name),
                 name=name,
                 margin=margin,
                 seconds=60 * minutes,
@@ -98,17 +99,28 @@ def gain(
         return
     _print(found)
     print(sentence(found))
-    print(f"to train it so: {command}")
+    alone = found.best is found.arms[0]
+    print(f"to train {found.best.about if alone else found.best.name}:\n    {command}")
     if picture is not None:
         print(f"picture: {picture}")
     print("This holds for these images, this network and these settings; others may differ.")
+    if not found.in_time and len(found.values(found.arms[0].name)) < LAST:
+        print("With a larger --minutes it goes on from here: finished runs are used again.")
 
 
-def _record(recipe: Recipe, folder: Path, device: str) -> Record:
-    from wye.runs.launch import Launch, launch
+def _record(recipe: Recipe, arm: Arm, root: Path, device: str, name: str) -> Record:
+    """A run, which may take minutes, and a line that says that it is done."""
+    from wye.runs.folder import RunFolder
+    from wye.runs.launch import Launch, finished_run, launch
     from wye.runs.records import Record
 
-    return Record.of(launch(Launch(recipe=recipe, out=folder, device=device, resume=True)))
+    folder = root / arm.name / f"seed-{recipe.seed}"
+    before = finished_run(recipe, RunFolder(folder))
+    launched = Launch(recipe=recipe, out=folder, device=device, resume=True)
+    record = Record.of(before or launch(launched))
+    how = f"in {record.seconds or 0:.0f} s" if before is None else "of a finished run"
+    _say(f"  seed {recipe.seed}, {arm.name}: {figure(name, record.metrics[name])} {how}")
+    return record
 
 
 def _say(text: str) -> None:
@@ -123,18 +135,25 @@ def _looked(found: Gain) -> None:
 
 
 def _gained(effect: Effect) -> str:
-    mean = f"{100 * effect.mean:+.1f}"
+    from wye.evidence.gain import in_points
+
+    mean = in_points(effect.mean, "+")
     if effect.interval is None:
         return mean
     low, high = effect.interval
-    return f"{mean} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{mean} [{in_points(low, '+')}, {in_points(high, '+')}]"
 
 
 def _command(target: str, overrides: list[str], protocol: str, arm: Arm, recipe: Recipe) -> str:
-    words = ["wye", "train", target, *overrides]
-    for part, settings in arm.settings.items():
-        now = getattr(recipe, part).model_dump()
-        words += [f"{part}.{key}={value}" for key, value in settings.items() if now[key] != value]
+    changed = {
+        f"{part}.{key}": value
+        for part, settings in arm.settings.items()
+        for key, value in settings.items()
+        if getattr(recipe, part).model_dump()[key] != value
+    }
+    kept = [word for word in overrides if word.partition("=")[0] not in changed]
+    settings = [f"{key}={value}" for key, value in changed.items()]
+    words = ["wye", "train", target, *kept, *settings]
     return shlex.join([*words, *(["--protocol", protocol] if protocol != "paper" else [])])
 
 

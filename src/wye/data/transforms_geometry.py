@@ -1,4 +1,4 @@
-"""Transformations that move pixels.
+"""Transformations that move pixels, or cover them.
 
 All but `resize` and `affine`, which interpolate, keep the type of the images and their values.
 """
@@ -26,6 +26,9 @@ from wye.data.transforms_alphabet import (
 Padding = Annotated[int, Field(ge=0, le=4096)]
 Degrees = Annotated[float, Field(ge=0, le=180)]
 Fill = Literal["nearest", "zero", "reflect"]
+
+MOVING = frozenset({"flip", "vflip", "transpose", "crop", "randomcrop", "centre", "affine"})
+"""The symbols after which a pixel is no longer where it was."""
 
 _PADDING_MODES = {"nearest": "border", "zero": "zeros", "reflect": "reflection"}
 

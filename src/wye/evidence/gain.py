@@ -206,7 +206,7 @@ def sentence(gain: Gain) -> str:
     verdicts = {effect.verdict for effect in effects.values()}
     most = max(effects.values(), key=lambda effect: effect.mean)
     if verdicts == {"hurts"}:
-        return f"the autoencoder hurts here: the least with {most.arm}, by {_points(most)}"
+        return f"the autoencoder hurts here: {most.arm}, the best arm, loses {_points(most, -1)}"
     if "undecided" in verdicts:
         count = len(most.gains)
         return (
@@ -220,9 +220,14 @@ def sentence(gain: Gain) -> str:
     )
 
 
-def _points(effect: Effect) -> str:
-    mean = f"{100 * effect.mean:.1f} points"
+def _points(effect: Effect, sign: int = 1) -> str:
+    mean = f"{in_points(sign * effect.mean)} points"
     if effect.interval is None:
         return mean
-    low, high = effect.interval
-    return f"{mean} [{100 * low:.1f}, {100 * high:.1f}]"
+    low, high = sorted(sign * end for end in effect.interval)
+    return f"{mean} [{in_points(low)}, {in_points(high)}]"
+
+
+def in_points(gain: float, sign: str = "") -> str:
+    """A gain in points, with a plus if `sign` is one; nought has no minus."""
+    return f"{round(100 * gain, 1) + 0.0:{sign}.1f}"

@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import le
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from wye.registry import suggest
 __all__ = ["FORMATS", "PARTS", "Exported", "export"]
 
 TOLERANCE = 1e-3
-"""Largest difference from PyTorch with which a file is kept."""
+"""Largest difference from PyTorch with which a file is kept, for each output as a fraction of its
+largest value where that is above 1."""
 
 Runner = Callable[[Tensor], Sequence[Tensor]]
 
@@ -92,10 +94,11 @@ def export(
             reason = (str(error).strip().splitlines() or [""])[0][:200]
             name = model.config["row"]
             raise MachineError(f"{name} cannot be written as {form}: {reason}") from error
-        wanted, found = exported(inputs), runner(inputs)
-        pairs = zip(wanted, found, strict=True)
-        difference = max((float((a - b).abs().max()) for a, b in pairs), default=0.0)
-        if not quantize and not difference <= TOLERANCE:
+        pairs = list(zip(exported(inputs), runner(inputs), strict=True))
+        differences = [float((a - b).abs().max()) for a, b in pairs]
+        allowed = [TOLERANCE * max(1.0, float(a.abs().max())) for a, _ in pairs]
+        difference = max(differences, default=0.0)
+        if not quantize and not all(map(le, differences, allowed)):
             raise MachineError(
                 f"the {form} file of {model.config['row']} is not kept, because it differs from"
                 f" PyTorch by {difference:.1e}"

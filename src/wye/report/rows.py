@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from wye.evidence.splits import summary
-from wye.metrics import Spread, metrics_of, ordered, spread
+from wye.metrics import Spread, metric, metrics_of, ordered, spread
 from wye.recipe import recipe_from_row
 from wye.recipe.measured import caveat
 from wye.recipe.schema import Recipe
@@ -125,6 +125,14 @@ class Row:
         return self.standing in (PAPER, OWN) and self.at_home
 
     @property
+    def _other_judge(self) -> bool:
+        """Whether these runs are judged by another classifier than the study's row is."""
+        if self.standing == OWN:
+            return False
+        own = recipe_from_row(self.recipe.row).evaluation.judge
+        return own not in ("self", self.recipe.evaluation.judge)
+
+    @property
     def at_home(self) -> bool:
         """Whether the published numbers were measured on the data set of these runs."""
         home = self.recipe.published_data
@@ -181,6 +189,8 @@ class Row:
         """Measured mean less what it is compared with; None where the two can't be compared."""
         published, measured = self.reference(name), self.measured(name)
         if published is None or measured is None or not self.comparable or self.truncated:
+            return None
+        if "judge" in metric(name).needs and self._other_judge:
             return None
         return measured.mean - published if math.isfinite(measured.mean) else None
 

@@ -103,9 +103,9 @@ def _study(
     return layout.page("when.html", page, links, answers=when_page.answers(rows), **content)
 
 
-def environment() -> jinja2.Environment:
-    """The templates of this folder, which escape what they are given."""
-    here = resources.files("wye.report")
+def environment(package: str = "wye.report") -> jinja2.Environment:
+    """The templates of a folder, which escape what they are given."""
+    here = resources.files(package)
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: here.joinpath(name).read_text("utf-8")),
         autoescape=True,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,13 @@ from wye.data.listing import Entry
 from wye.data.looking import content_of
 from wye.data.prepare import Prepared
 from wye.data.storage import memory_share, stored
+from wye.data.transforms import TRANSFORMS, Transform, pipeline
+from wye.data.transforms_geometry import MOVING
 from wye.errors import UsageError
 from wye.evaluation.calibration import calibration_error, with_temperature
 from wye.evaluation.measure import Measurement, measure
+from wye.metrics import METRICS
+from wye.recipe.measured import INDEPENDENT
 from wye.recipe.schema import Recipe
 from wye.registry import suggest
 from wye.runs.dependencies import Others, dependencies
@@ -51,15 +55,25 @@ class Evaluation:
             error with it, where there is one.
         mistakes: `path`, `true`, `predicted` and `probability` of each wrong image, the most
             probable first.
+        corrupted: for each line of `corrupt` the figures of the same images under it.
     """
 
     name: str
     figures: dict[str, Any]
     mistakes: list[dict[str, Any]]
+    corrupted: dict[str, dict[str, Any]]
+
+
+Part = tuple[Prepared, Callable[[Prepared], Measurement], list[str]]
+"""Images, what measures a network on them or on the same under a corruption, and their names."""
 
 
 def evaluate_run(
-    run: Run, model: Model, data: Sequence[str] = (), source: Path | None = None
+    run: Run,
+    model: Model,
+    data: Sequence[str] = (),
+    source: Path | None = None,
+    corrupt: Sequence[str] = (),
 ) -> Evaluation:
     """Measure a run on its test images, or on others.
 
@@ -68,42 +82,92 @@ def evaluate_run(
         data: the other images, see `given`; those with a class are measured, and of them the test
             part alone where there is one.
         source: where the run's own images are now, if they were moved.
+        corrupt: lines of transformations. Under each the images are measured once more, with draws
+            of the run's stream `noise`; reconstructions are compared with the clean images, unless
+            a line moves pixels.
 
     Raises:
-        UsageError: no image has a class, a class is none of the run's, or no file can be read.
+        UsageError: no image has a class, a class is none of the run's, no file can be read, or a
+            transformation changes the size of images.
+        NotationError: a line cannot be read, or doesn't suit the images.
     """
+    steps = {line: pipeline(line, "--corrupt") for line in corrupt}
     own = run.inspection.root if run.inspection is not None else None
     if not data or (
         len(data) == 1 and (data[0] == run.recipe.data.name or os.path.realpath(data[0]) == own)
     ):
-        found, names, name = _on_its_test_images(run, model, source)
+        images, measured, names = _its_test_images(run, model, source)
     else:
-        found, names, name = _on_others(run, model, data)
-    return Evaluation(name, _calibrated(found, model), _mistakes(found, names, model.classes))
+        images, measured, names = _others(run, model, data)
+    for line, transform in steps.items():
+        _check_size(line, transform, images)
+    found = measured(images)
+    return Evaluation(
+        images.name,
+        _calibrated(found, model),
+        _mistakes(found, names, model.classes),
+        {line: _under(line, steps[line], images, measured, model) for line in steps},
+    )
 
 
-def _on_its_test_images(
-    run: Run, model: Model, source: Path | None
-) -> tuple[Measurement, list[str], str]:
+def _check_size(line: str, transform: Transform, images: Prepared) -> None:
+    """Refuse a corruption after which the network's images have another size."""
+    probe = torch.zeros((1, *images.shape), dtype=torch.uint8)
+    made = transform(probe, torch.Generator()).shape[1:]
+    if tuple(made) != images.shape:
+        size, wanted = ("x".join(map(str, shape)) for shape in (made, images.shape))
+        raise UsageError(
+            f"--corrupt {line}: it makes images of {size} of those of {wanted} that the network"
+            " knows; a corruption should keep their size"
+        )
+
+
+def _under(
+    line: str,
+    transform: Transform,
+    images: Prepared,
+    measured: Callable[[Prepared], Measurement],
+    model: Model,
+) -> dict[str, Any]:
+    """What is measured of images under a corruption."""
+    found = measured(replace(images, corrupt=transform, corrupt_in="everywhere"))
+    left_out = set(INDEPENDENT)
+    if MOVING & {call.symbol.name for call in TRANSFORMS.read(line)}:
+        left_out |= {name for name in METRICS if "decoder" in METRICS[name].needs}
+        if left_out & found.figures.keys() - set(INDEPENDENT):
+            log.info(
+                "%s moves pixels, so reconstructions under it are not compared with the images",
+                line,
+            )
+    figures = _calibrated(found, model)
+    return {name: value for name, value in figures.items() if name not in left_out}
+
+
+def _its_test_images(run: Run, model: Model, source: Path | None) -> Part:
     alone = run.recipe.model_copy(update={"transfer": None})
     judge = dependencies(alone, Others(_not_here, cut=True)).judge
     setup = set_up(run.recipe, weighted=False, source=source, before=run.inspection)
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(run.environment.get("precision", "fp32"))
-    found = measured_part(setup, setup.network, setup.data, "test", precision, judge)
+
+    def measured(images: Prepared) -> Measurement:
+        # `evaluation.corrupt` is measured beside the clean images alone.
+        of = setup if images is setup.data else replace(setup, corrupt=None)
+        return measured_part(of, setup.network, images, "test", precision, judge)
+
     if (now := setup.data.inspection) is not None:
         root = Path(now.root) if Path(now.root).is_dir() else Path()
         names = [str(root / file.path) for file in now.of(TEST)]
     else:
         names = [f"{setup.data.name}/test/{at}" for at in range(len(setup.data.test))]
-    return found, names, setup.data.name
+    return setup.data, measured, names
 
 
 def _not_here(recipe: Recipe, folder: RunFolder) -> Run:
     raise UsageError(f"{folder.path} holds no finished run of {recipe.row}")
 
 
-def _on_others(run: Run, model: Model, data: Sequence[str]) -> tuple[Measurement, list[str], str]:
+def _others(run: Run, model: Model, data: Sequence[str]) -> Part:
     name = " ".join(data)
     entries = _labelled(given(data, model.classes), name, run, model)
     faults: list[Unreadable] = []
@@ -138,9 +202,13 @@ def _on_others(run: Run, model: Model, data: Sequence[str]) -> tuple[Measurement
     )
     precision = str(run.environment.get("precision", "fp32"))
     streams = Streams(recipe.seed, recipe.seeds)
-    # As a validation part, for which no linear yardstick of the training images is asked.
-    found = measure(model.network, prepared, "validation", streams, precision, views_of(recipe))
-    return found, [entry.path for entry in kept], name
+    views = views_of(recipe)
+
+    def measured(images: Prepared) -> Measurement:
+        # As a validation part, for which no linear yardstick of the training images is asked.
+        return measure(model.network, images, "validation", streams, precision, views)
+
+    return prepared, measured, [entry.path for entry in kept]
 
 
 def _labelled(entries: list[Entry], name: str, run: Run, model: Model) -> list[Entry]:

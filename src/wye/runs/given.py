@@ -120,11 +120,12 @@ def _of_set(data: DataSet) -> Iterator[Entry]:
             continue
         for at, label in enumerate(images.labels.tolist()):
             name = data.classes[label] if label >= 0 else ""
-            picture = partial(_picture, images.pixels, at)
+            picture = partial(picture_at, images.pixels, at)
             yield Entry(f"{data.name}/{part}/{at}", part, name, picture)
 
 
-def _picture(pixels: Pixels, at: int) -> Image.Image:
+def picture_at(pixels: Pixels, at: int) -> Image.Image:
+    """One of some uint8 pixels `(N, C, H, W)` as a picture."""
     return Image.fromarray(pixels[at].permute(1, 2, 0).squeeze(2).numpy())
 
 

@@ -107,12 +107,11 @@ def set_up(
     corrupt = pipeline(line, "evaluation.corrupt") if line else None
     setup = Setup(recipe, data, network, streams, features, corrupt)
     _warn(setup)
-    if (extra := dataset.unlabelled) and not any(
-        phase.train.unlabelled for phase in recipe.resolved_phases()
-    ):
+    extra = dataset.unlabelled if weighted else None
+    if extra and not any(phase.train.unlabelled for phase in recipe.resolved_phases()):
         logger.info(
-            "%d images without a label are not used; train.unlabelled=64, say, lets the decoder"
-            " learn from so many more a step",
+            "%d images without a label are not used in this run; train.unlabelled=64, say, lets the"
+            " decoder learn from so many more a step",
             len(extra),
         )
     for phase in recipe.resolved_phases():

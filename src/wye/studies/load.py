@@ -17,8 +17,11 @@ from wye.wording import shown, wording
 
 # What belongs to one row alone: a row that is `like` another doesn't take these over.
 OWN_KEYS = (
-    *("source", "title", "published", "corrected", "notes", "control_of", "like", "factors"),
+    *("source", "title", "published", "corrected", "notes", "why", "control_of", "like", "factors"),
 )
+APART = ("like", "why")
+"""Those of them that are no part of the row's recipe: `why` says, by metric, why it is measured far
+from what was published."""
 
 PARTS = ("encoder", "decoder", "classifier")
 """Settings of `network` that may stand at the top of a recipe."""
@@ -155,7 +158,7 @@ def row_settings(name: str, among: dict[str, Study] | None = None) -> dict[str, 
     merged = merge(_chain(study, row_name, ()), {})
     row = study.rows[row_name]
     published_data = merged.get("data", {}).get("name") if row.get("published") else None
-    own = {key: row[key] for key in OWN_KEYS if key in row and key != "like"}
+    own = {key: row[key] for key in OWN_KEYS if key in row and key not in APART}
     own["notes"] = [*study.notes, *row.get("notes", [])]
     header = {"row": name, "study": study_name, "published_data": published_data}
     return {**merged, **own, **header}

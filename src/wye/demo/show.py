@@ -1,0 +1,145 @@
+"""What the page shows: the answer to an image, and images to try."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageOps
+
+from wye.data.catalog import DATASETS
+from wye.data.listing import Entry
+from wye.data.opening import open_bounded
+from wye.data.reading import READ_ERRORS, Reading, formats, open_image, to_rgb, why
+from wye.data.sources import available
+from wye.errors import UsageError, WyeError
+from wye.plots.gallery import compared
+from wye.report.gallery import columns
+from wye.runs.examples import as_pixels, example_indices
+from wye.runs.given import given, picture_at
+from wye.runs.model import Model
+from wye.runs.run import Run
+
+log = logging.getLogger("wye")
+
+MOST_PIXELS = 50_000_000
+"""Of an image that is decoded, JPEG files included."""
+SIDE = 512
+"""Of an image to try, at most."""
+
+
+class Show:
+    """Answers about images, one at a time however many threads ask.
+
+    Args:
+        model: of the run.
+        examples: images to try, of which at most ten are kept.
+    """
+
+    def __init__(self, model: Model, examples: Sequence[Entry] = ()) -> None:
+        self.model = model
+        self._turn = threading.Lock()
+        chosen = [examples[at] for at in example_indices(len(examples)).tolist()]
+        self.examples = [(entry.label, self._png(entry)) for entry in chosen]
+
+    def answer(self, content: bytes, pictures: bool = False) -> dict[str, Any]:
+        """What the model makes of an image.
+
+        Args:
+            content: of the file.
+            pictures: with what the network saw, the reconstruction and the absolute error, as data
+                URIs of PNG files.
+
+        Returns:
+            `class`, `probability`, `probabilities` and `anomaly` as `wye predict` has them, `error`
+            (mean squared error of the reconstruction) and the latent `code`; None in place of what
+            the network has no branch for.
+
+        Raises:
+            UsageError: it is no image that can be read, or it has too many pixels.
+        """
+        model = self.model
+        found: dict[str, Any] = dict.fromkeys(("class", "probability", "probabilities", "anomaly"))
+        with self._turn:
+            pixels = self._read(content)
+            errors = None
+            if model.network.classifier is not None:
+                [row], errors = model.classify(pixels)
+                named = zip(model.classes, row.tolist(), strict=True)
+                found["probabilities"] = dict(named)
+                found["class"] = model.classes[row.argmax()]
+                found["probability"] = float(row.max())
+            elif model.network.decoder is not None:
+                errors = model.anomaly(pixels)
+            if errors is not None and (model.reference or {}).get("errors"):
+                found["anomaly"] = float(model.quantile(errors)[0])
+            found["error"] = None if errors is None else float(errors[0])
+            found["code"] = [float(f"{value:.6g}") for value in model.embed(pixels)[0].tolist()]
+            if pictures:
+                found["pictures"] = self._pictures(pixels)
+        return found
+
+    def _pictures(self, pixels: torch.Tensor) -> dict[str, str]:
+        seen = self.model.view(pixels, torch.Generator().manual_seed(0))
+        shown = seen if seen.dtype == torch.uint8 else as_pixels(seen)
+        if self.model.network.decoder is None:
+            rows = {"original": shown.numpy()}
+        else:
+            made = as_pixels(torch.from_numpy(self.model.reconstruct(pixels)))
+            rows = compared(shown, made)
+        names = ("input", "reconstruction", "error")
+        return {
+            name: columns({"": row})[0] for name, row in zip(names, rows.values(), strict=False)
+        }
+
+    def _read(self, content: bytes) -> torch.Tensor:
+        try:
+            with open_bounded(io.BytesIO(content), formats()) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                return self.model.read(image)
+        except Image.DecompressionBombError:
+            most = MOST_PIXELS // 10**6
+            raise UsageError(f"it has more than {most} million pixels, the most allowed") from None
+        except READ_ERRORS as error:
+            raise UsageError(f"it cannot be read as an image: {why(error)}") from error
+
+    def _png(self, entry: Entry) -> bytes:
+        with entry.open() as image:
+            upright = to_rgb(ImageOps.exif_transpose(image), self.model.reading or Reading())
+        upright.thumbnail((SIDE, SIDE))
+        buffer = io.BytesIO()
+        upright.save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+def examples_of(run: Run, model: Model) -> list[Entry]:
+    """The test images of a run, where they are here without a network; else those that it keeps."""
+    data = run.recipe.data.name
+    if run.inspection is not None:
+        root = Path(run.inspection.root)
+        files = [file for file in run.inspection.files if file.part == "test"]
+        found = [(root / file.path, file.label) for file in files]
+        if kept := [
+            Entry("", "test", label, partial(open_image, path))
+            for path, label in found
+            if path.is_file()
+        ]:
+            return kept
+    elif data in DATASETS and available(data):
+        return [entry for entry in given(data) if entry.part == "test"]
+    try:
+        pictures = run.examples()
+    except WyeError:
+        pictures = None
+    if pictures is None or model.config["prepare"] or model.shape != model.pixels:
+        log.warning("the run's test images are not here, and it keeps none: name images to try")
+        return []
+    shown = pictures.originals if pictures.inputs is None else pictures.inputs
+    return [Entry("", "test", "", partial(picture_at, shown, at)) for at in range(len(shown))]
