@@ -25,6 +25,7 @@ from wye.evidence.results import records
 from wye.jobs import Board, PlannedRun, Status
 from wye.recipe import recipe_from_row
 from wye.runs.launch import Launch
+from wye.runs.records import Record
 
 V1, V11, V12, BETA0 = "joint/v1", "joint/v1.1", "joint/v1.2", "joint/v1-beta0"
 WOBBLE = (0.0, 0.002, -0.002, 0.001, -0.001, 0.0005, -0.0005) * 3
@@ -150,6 +151,17 @@ def test_what_is_not_known_is_reckoned_from_multiply_adds(runs: Path) -> None:
     counts = {"joint/v1": 47_500, "joint/v4-undersampled": 23_750, "pretrain/cnn": 36_125}
     for row, count in {**counts, "fashion5/cnn": 120_000}.items():
         assert images(recipe_from_row(row).data) == pytest.approx(count)
+
+
+def test_what_took_so_long_elsewhere_is_scaled_to_this_machine(runs: Path) -> None:
+    for row in (V1, V11):
+        made(runs, recipe_from_row(row, "short"), 100.0)
+    v1, v11 = sorted(records(runs, "here"), key=lambda one: one.row)
+    found = [v1.model_copy(update={"seconds": 250.0})]
+    found += [Record.model_validate(one.model_dump()) for one in (v1, v11)]
+    assert Costs(found).seconds(recipe_from_row(V1, "short")) == 250
+    assert Costs(found).seconds(recipe_from_row(V11, "short")) == 250
+    assert Costs(found[1:]).seconds(recipe_from_row(V11, "short")) == 100
 
 
 def test_a_claim_that_no_look_would_decide_gets_no_run(runs: Path) -> None:

@@ -107,7 +107,13 @@ class Decider:
         effect = figure(claim.metric, finding.effect, signed=not claim.range)
         known = f"{effect} at n={finding.n}" if effect else "no runs"
         under = "" if finding.protocol == "paper" else f", {finding.protocol}"
-        runs = ", ".join(map(str, one.left))
+        seeds: dict[str, list[str]] = {}
+        for run in one.left:
+            seeds.setdefault(run.recipe.row, []).append(str(run.recipe.seed))
+        runs = "; ".join(
+            f"{row} seed{'s' if len(each) > 1 else ''} {', '.join(each)}"
+            for row, each in seeds.items()
+        )
         return f"{claim.id} ({known}{under}), about {clock(self._lasts(one))}: {runs}"
 
     def _why_over(self, steps: Sequence[Step]) -> str:

@@ -19,7 +19,10 @@ RATE = 5e9
 
 
 class Costs:
-    """Expected seconds of runs, from records of others; those of runs that are here come first."""
+    """Expected seconds of runs, from records of others; those of runs that are here come first.
+
+    What was measured elsewhere is scaled by how much longer recipes took here that both have.
+    """
 
     def __init__(self, found: Iterable[Record]) -> None:
         self._found: dict[str, list[Record]] = {}
@@ -30,22 +33,34 @@ class Costs:
     def seconds(self, recipe: Recipe) -> float:
         """Expected seconds of a row's training."""
         known = self._found.get(digest(recipe))
-        return _seconds(known) if known else work(recipe.row, recipe.protocol) / self._rate
+        return self._usual(known) if known else work(recipe.row, recipe.protocol) / self._rate
+
+    def _usual(self, known: list[Record]) -> float:
+        here, elsewhere = _by_place(known)
+        return median(here) if here else self._slower * median(elsewhere)
 
     @cached_property
     def _rate(self) -> float:
         """Multiply-adds a second, the median over recipes."""
         rates = [
-            work(known[0].row, known[0].protocol) / _seconds(known)
+            work(known[0].row, known[0].protocol) / self._usual(known)
             for known in self._found.values()
             if known[0].protocol
         ]
         return median(rates or [RATE])
 
+    @cached_property
+    def _slower(self) -> float:
+        """How many times as long runs take here, the median over recipes; 1 where none tells."""
+        places = map(_by_place, self._found.values())
+        both = [median(here) / median(others) for here, others in places if here and others]
+        return median(both or [1.0])
 
-def _seconds(known: list[Record]) -> float:
-    here = [record.seconds for record in known if record.run is not None and record.seconds]
-    return median(here or [record.seconds for record in known if record.seconds])
+
+def _by_place(known: list[Record]) -> tuple[list[float], list[float]]:
+    """Seconds of runs that are here, and of others."""
+    here = [one.seconds for one in known if one.run is not None and one.seconds]
+    return here, [one.seconds for one in known if one.run is None and one.seconds]
 
 
 @cache
