@@ -23,6 +23,7 @@ from wye.data.listing import Entry
 from wye.errors import UsageError, WyeError
 from wye.evaluation.calibration import calibration_error, fit_temperature, with_temperature
 from wye.evaluation.projection import in_two
+from wye.report.map_page import places_of
 from wye.runs.given import batches, given
 from wye.runs.run import Run
 from wye.runs.setup import set_up
@@ -244,10 +245,44 @@ def test_a_map_holds_its_pictures_and_escapes_names(run: Path, tmp_path: Path) -
     flat(folder, 3)
     call("map", run, folder, run.parent / "new", "--out", tmp_path / "m.html")
     page = (tmp_path / "m.html").read_text()
-    assert page.count("data:image/png") == 9 and page.count('class="point"') == 9
+    assert page.count("data:image/png") == 9 and page.count('class="point k') == 9
     assert "<script" not in page and "<b>" not in page and "&lt;b&gt;&amp;" in page
     call("map", run, run.parent / "new", "--out", tmp_path / "m.png", "--method", "pca")
     assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_points_far_from_the_others_are_drawn_at_the_rim_and_counted() -> None:
+    points = np.random.default_rng(0).uniform(0, 1, (1000, 2))
+    points[7], points[8] = (500, 0.5), (0.5, -90)
+    places, outside = places_of(points)
+    assert outside == 2
+    assert places[7, 0] == 97.5 and places[8, 1] == 2.5
+    assert np.corrcoef(places[9:, 0], points[9:, 0])[0, 1] > 0.999
+    assert np.ptp(places[9:], axis=0).min() > 60
+    same, outside = places_of(np.zeros((3, 2)))
+    assert outside == 0 and (same == 2.5).all()
+
+
+@pytest.mark.browser
+def test_a_map_shows_the_image_that_is_pointed_at(browser: Any, run: Path, tmp_path: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    call("map", run, run.parent / "new", "--out", tmp_path / "m.html")
+    browser.get((tmp_path / "m.html").as_uri())
+    shown = """return [...document.querySelectorAll('.of')].filter(of => of.offsetWidth)
+        .map(of => of.querySelector('strong').textContent)"""
+    for width in (1280, 390):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        for point in browser.find_elements("css selector", ".point")[:2]:
+            ActionChains(browser).move_to_element(point.find_element("tag name", "i")).perform()
+            place = point.find_element("tag name", "i").get_attribute("title")
+            assert browser.execute_script(shown) == [Path(place).name]
+            image = point.find_element("tag name", "img")
+            assert image.size["width"] > 100 and image.get_property("naturalWidth") == 8
+            assert image.rect["x"] + image.size["width"] <= width
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.get_log("browser") == []
 
 
 def test_a_folder_is_reconstructed(run: Path, tmp_path: Path) -> None:

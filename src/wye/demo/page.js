@@ -55,7 +55,7 @@ function code(values) {
   [canvas.width, canvas.height] = [across * wide, Math.ceil(maps / across) * high];
   canvas.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
   const context = canvas.getContext("2d");
-  const colours = [style.getPropertyValue("--accent"), style.getPropertyValue("--warm")];
+  const colours = [style.getPropertyValue("--validation"), style.getPropertyValue("--test")];
   values.forEach((value, place) => {
     const map = Math.floor(place / (high * wide));
     const inside = place % (high * wide);

@@ -12,7 +12,7 @@ from wye.report.site import environment
 from wye.runs.model import Model
 
 JSON, HTML = "application/json", "text/html; charset=utf-8"
-FILES = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
+CSS, SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
 
 SHOWN = ("accuracy", "psnr", "ssim")
 """Metrics of the test images."""
@@ -47,8 +47,9 @@ def pages(show: Show, largest: int) -> dict[str, tuple[str, bytes]]:
     )  # fmt: skip
     here = resources.files("wye.demo")
     found = {"/": (HTML, html.encode())}
-    for name, kind in FILES.items():
-        found[f"/{name}"] = (kind, here.joinpath(name).read_bytes())
+    tokens = resources.files("wye.report").joinpath("tokens.css").read_bytes()
+    found["/page.css"] = (CSS, tokens + here.joinpath("page.css").read_bytes())
+    found["/page.js"] = (SCRIPT, here.joinpath("page.js").read_bytes())
     for at, (_, png) in enumerate(show.examples):
         found[f"/example-{at}.png"] = ("image/png", png)
     return found

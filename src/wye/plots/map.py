@@ -12,13 +12,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+TEN = (
+    *("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f"),
+    *("#d4b13f", "#b07aa1", "#f58fa0", "#9c755f", "#8a8d91"),
+)
 MOST_NAMED = 30
 """Classes of a legend."""
 
 
 def colours(count: int) -> list[str]:
-    """So many colours around the circle, readable on a light and on a dark ground."""
-    found = (colorsys.hls_to_rgb(at / max(count, 1), 0.5, 0.6) for at in range(count))
+    """So many colours, readable on a light and on a dark ground.
+
+    Up to ten are Tableau's; more go around the circle, neighbours of another lightness.
+    """
+    if count <= len(TEN):
+        return list(TEN[:count])
+    found = (colorsys.hls_to_rgb(at / count, (0.42, 0.6)[at % 2], 0.6) for at in range(count))
     return ["#" + "".join(f"{round(255 * value):02x}" for value in rgb) for rgb in found]
 
 

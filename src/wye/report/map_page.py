@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from wye.runs.predicting import Codes
 
-WIDE, HIGH, RIM = 780, 720, 20
-LETTERS = 26
-"""Of a name beside the picture; the whole one is shown where the pointer rests."""
+RIM = 2.5
+"""Per cent of the map that is left free at each side."""
+OUTER = 0.01
+"""Fraction of the points at each side that may lie far off, and are drawn at the rim."""
 UNKNOWN = "no class"
 
 
@@ -53,10 +54,11 @@ def draw(found: Codes, out: Path, row: str, method: Method | None = None) -> Non
         f" {'true' if true else 'predicted'} classes"
     )
     if out.suffix.lower() == ".html":
-        page = environment().get_template("map.html").render(
-            title=f"Map of {row}", about=f"{about}. Point at one to see it.",
-            **_content(found, points, labels),
-        )  # fmt: skip
+        page = (
+            environment()
+            .get_template("map.html")
+            .render(title=f"Map of {row}", about=about, **_content(found, points, labels))
+        )
         save_bytes(out, page.encode())
     else:
         save(map_figure(points, labels, about), out)
@@ -64,30 +66,44 @@ def draw(found: Codes, out: Path, row: str, method: Method | None = None) -> Non
 
 def _content(found: Codes, points: NDArray[Any], labels: list[str]) -> dict[str, Any]:
     names = sorted(set(labels))
-    colour_of = dict(zip(names, colours(len(names)), strict=True))
+    class_of = {name: at for at, name in enumerate(names)}
     counts = Counter(labels)
-    low, high = points.min(0), points.max(0)
-    span = (high - low).clip(1e-12)
-    places = (points - low) / span * (WIDE - 2 * RIM, HIGH - 2 * RIM) + RIM
+    places, outside = places_of(points)
     assert found.pixels is not None
     pictures = columns({"": found.pixels})
     shown = []
     for at, entry in enumerate(found.entries):
-        name = PurePath(entry.path).name
-        lines = [f"class: {entry.label}"] if entry.label else []
-        lines += [f"predicted: {found.predicted[at]}"] if found.predicted else []
+        name = PurePath(entry.path)
+        predicted = found.predicted[at] if found.predicted else ""
         shown.append(
             {
                 "x": f"{places[at, 0]:.1f}",
-                "y": f"{HIGH - places[at, 1]:.1f}",
-                "colour": colour_of[labels[at]],
-                "name": entry.path,
-                "short": name if len(name) <= LETTERS else f"…{name[1 - LETTERS :]}",
-                "lines": lines,
+                "y": f"{100 - places[at, 1]:.1f}",
+                "of": class_of[labels[at]],
+                "path": entry.path,
+                "name": name.name if name.suffix else entry.path,
+                "label": entry.label,
+                "predicted": predicted,
                 "picture": pictures[at],
             }
         )
     return {
-        "classes": [(name, colour_of[name], counts[name]) for name in names],
+        "classes": list(zip(names, colours(len(names)), map(counts.get, names), strict=True)),
         "points": shown,
+        "outside": outside,
     }
+
+
+def places_of(points: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Points as percentages of the map's sides, and how many had to be brought to its rim.
+
+    The map is laid out by where most of them are, or a few far ones would leave no room for these.
+    """
+    import numpy as np
+
+    low, high = np.quantile(points, (OUTER, 1 - OUTER), axis=0)
+    spare = 0.2 * (high - low)
+    low, high = np.maximum(low - spare, points.min(0)), np.minimum(high + spare, points.max(0))
+    outside = ((points < low) | (points > high)).any(1)
+    unit = (points.clip(low, high) - low) / (high - low).clip(1e-12)
+    return RIM + (100 - 2 * RIM) * unit, int(outside.sum())

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("wye")
 
 INDEX = "index.html"
-STYLES = ("style.css", "row.css", "site.css", "answers.css", "narrow.css", "print.css")
+STYLES = (
+    "tokens.css",
+    "style.css",
+    "row.css",
+    "site.css",
+    "answers.css",
+    "narrow.css",
+    "print.css",
+)
 _GENERATOR = b'<meta name="generator" content="wye report">'
 
 
