@@ -26,8 +26,8 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="peak, reference, accuracy, fast94, limit, growth, small, airbench, seeds;"
-            " all of them if none is given.",
+            help="peak, reference, alternatives, accuracy, fast94, limit, growth, small, airbench,"
+            " seeds; all of them if none is given.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each figure is measured.")] = 5,

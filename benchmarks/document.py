@@ -12,7 +12,17 @@ import torch
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
 from torch import nn
 
-from benchmarks import accuracy, airbench, growth, limit, peak, reference, seeds, small
+from benchmarks import (
+    accuracy,
+    airbench,
+    alternatives,
+    growth,
+    limit,
+    peak,
+    reference,
+    seeds,
+    small,
+)
 from benchmarks.result import Goal, Result, Table, shown
 from benchmarks.settings import ON_A_GPU, QUICK, Benchmark, LeftOutError, Scale, Settings
 from wye.data.sources import available
@@ -27,6 +37,7 @@ logger = logging.getLogger("wye")
 BENCHMARKS: dict[str, Benchmark] = {
     "peak": peak.BENCHMARK,
     "reference": reference.BENCHMARK,
+    "alternatives": alternatives.BENCHMARK,
     "accuracy": accuracy.to_accuracy(accuracy.QUICK_ROW),
     "limit": limit.BENCHMARK,
     "growth": growth.BENCHMARK,

@@ -25,6 +25,7 @@ from benchmarks import accuracy, airbench, limit, reference, speed
 from benchmarks.__main__ import app
 from benchmarks.accuracy import BOUNDS, QUICK_ROW, Extrapolated, Reached, Trained
 from benchmarks.airbench import Airbench
+from benchmarks.alternatives import ALONE, BUSY, WAYS, WYE, Alternatives, WayPace
 from benchmarks.document import BENCHMARKS, Document, LeftOut, carry_out, find, page
 from benchmarks.growth import Growth, write_folder
 from benchmarks.limit import Limit
@@ -70,6 +71,7 @@ SETTINGS = Settings(
 KINDS: dict[str, type[Result]] = {
     "peak": Peak,
     "reference": Faithful,
+    "alternatives": Alternatives,
     "accuracy": Reached,
     "fast94": Reached,
     "growth": Growth,
@@ -213,6 +215,27 @@ def assert_sound(result: Result, kind: type[Result]) -> None:
     assert kind.model_validate_json(result.model_dump_json()) == result
     for table in result.tables():
         assert table.rows and all(len(row) == len(table.headings) for row in table.rows)
+
+
+def test_other_ways_are_compared_with_the_quickest_of_them() -> None:
+    one, tensors, *_ = [way for way in WAYS if way != WYE]
+    at = {(WYE, ALONE): 600.0, (one, ALONE): 200.0, (tensors, ALONE): 400.0, (one, BUSY): 50.0}
+    found = Alternatives(
+        others=4,
+        versions={},
+        paces=tuple(
+            WayPace(way=way, place=place, batch_size=32, pace=Repeats.of([pace]))
+            for (way, place), pace in at.items()
+        ),
+    )
+    (goal,) = found.goals()  # nothing of Wye was measured busy, or at batch 128
+    assert goal.measured == pytest.approx(1.5) and goal.met
+    assert [row[:2] for row in found.tables()[0].rows] == [
+        (WYE, "600"),
+        (one, "200 (3.00)"),
+        (tensors, "400 (1.50)"),
+    ]
+    assert found.tables()[0].rows[1] == (one, "200 (3.00)", "", "50.0")
 
 
 def test_a_row_of_ours_may_take_a_benchmark_s_place() -> None:
