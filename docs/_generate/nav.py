@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-WRITTEN = ("claims.md", "performance.md", "reliability.md", "licences.md")
-"""By `make docs`, `make bench`, `make soak` and `make supply`."""
+WRITTEN = ("performance.md", "reliability.md", "licences.md")
+"""By `make bench`, `make soak` and `make supply`."""
 
 
 def on_config(config: Any) -> Any:
