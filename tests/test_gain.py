@@ -110,7 +110,9 @@ def test_the_command_compares_prints_and_uses_finished_runs_again(
 ) -> None:
     words = ["joint/v1", "data=shapes", "data.per_class=8", "train.epochs=1"]
     command = ["gain", *words, "--minutes", "0.001", "--out", str(tmp_path), "--json"]
-    document = json.loads(command_line(*command).out)
+    first = command_line(*command)
+    assert re.search(r"and no fewer than 3 decide: --minutes \d+ would make them", first.err)
+    document = json.loads(first.out)
     assert document["best"] == CLASSIFIER and not document["decided"]
     assert set(document["arms"]) == {"joint", "denoising"}
     assert document["answer"].startswith("not decided after 1 pair: ")

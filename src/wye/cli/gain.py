@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import shlex
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,7 +88,7 @@ def gain(
                 name=name,
                 margin=margin,
                 seconds=60 * minutes,
-                looked=_looked,
+                looked=partial(_looked, begun=time.monotonic(), minutes=minutes),
             )
         except KeyboardInterrupt:
             again = shlex.join(["wye", *sys.argv[1:]])
@@ -127,11 +129,20 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _looked(found: Gain) -> None:
+def _looked(found: Gain, begun: float, minutes: float) -> None:
+    from wye.evidence.looks import FIRST
+    from wye.progress import clock
+
     effects = found.effects
     pairs = max(len(effect.gains) for effect in effects)
     each = "; ".join(f"{effect.arm} {_gained(effect)}" for effect in effects)
     _say(f"{pairs} pair{'s' if pairs > 1 else ''}: {each}")
+    taken = time.monotonic() - begun
+    if pairs == 1 and FIRST * taken > 60 * minutes:
+        _say(
+            f"a pair of each takes {clock(taken)}, and no fewer than {FIRST} decide:"
+            f" --minutes {math.ceil(FIRST * taken / 60)} would make them"
+        )
 
 
 def _gained(effect: Effect) -> str:
