@@ -27,6 +27,7 @@ from wye.report.map_page import places_of
 from wye.runs.given import batches, given
 from wye.runs.run import Run
 from wye.runs.setup import set_up
+from wye.runs.written import CODES, check_suffix
 from wye.streams import Streams
 
 
@@ -238,6 +239,23 @@ def test_codes_are_written_with_paths_and_classes(run: Path, tmp_path: Path, suf
     assert list(classes) == ["cat"] * 3 + ["dog"] * 3 + [""] * 2
     expected = wye.load(run).embed([str(path) for path in paths])
     np.testing.assert_allclose(codes, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_codes_as_parquet(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, out = run.parent / "new", tmp_path / "codes.parquet"
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name: None)
+        with pytest.raises(UsageError, match=r"pip install 'wye\[parquet\]'"):
+            check_suffix(out, CODES)
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    call("embed", run, new, "--out", out)
+    table = parquet.read_table(out)
+    assert table.column_names[:5] == ["path", "class", "predicted", "part", "code_0"]
+    codes = np.stack([column.to_numpy() for column in table.columns[4:]], axis=1)
+    paths = table["path"].to_pylist()
+    assert codes.dtype == np.float32 and len(paths) == 6
+    assert set(table["class"].to_pylist()) == {"cat", "dog"}
+    np.testing.assert_allclose(codes, wye.load(run).embed(paths), rtol=1e-4, atol=1e-5)
 
 
 def test_a_map_holds_its_pictures_and_escapes_names(run: Path, tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
+import importlib.util
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,21 +28,11 @@ def check_suffix(path: Path, known: tuple[str, ...]) -> None:
     """
     if path.suffix.lower() not in known:
         raise UsageError(f"--out {path}: its suffix should be one of {', '.join(known)}")
-    if path.suffix.lower() == ".parquet":
-        with _needing_pandas(path):
-            import pandas  # type: ignore[import-untyped]  # noqa: F401
-            import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
-
-
-@contextlib.contextmanager
-def _needing_pandas(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
+    if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UsageError(
-            f"{path.suffix} needs {error.name}, which is not installed: pip install pandas pyarrow;"
-            " .csv and .npz need nothing"
-        ) from None
+            f"--out {path}: .parquet needs pyarrow, which is not installed:"
+            " pip install 'wye[parquet]'; .csv and .npz need nothing"
+        )
 
 
 def write_table(path: Path, records: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
@@ -112,9 +102,9 @@ def write_codes(path: Path, found: Codes) -> None:
         arrays: dict[str, Any] = {plural[name]: np.array(text[name], dtype=str) for name in plural}
         np.savez(buffer, codes=found.codes, **arrays)
     else:
-        with _needing_pandas(path):
-            import pandas
+        import pyarrow
+        from pyarrow import parquet
 
-            table = pandas.DataFrame(found.codes, columns=names)
-            pandas.concat([pandas.DataFrame(text), table], axis=1).to_parquet(buffer)
+        values = dict(zip(names, found.codes.T, strict=True))
+        parquet.write_table(pyarrow.table({**text, **values}), buffer)
     save_bytes(path, buffer.getvalue())
