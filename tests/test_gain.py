@@ -83,7 +83,7 @@ def test_no_round_is_begun_that_would_exceed_the_time() -> None:
 
     found = measure(recipe, ARMS, slow, seconds=100, looked=looked, clock=lambda: now[0])
     assert seen == [1, 2] and not found.in_time
-    assert sentence(found).startswith("not decided after 2 pairs")
+    assert sentence(found).startswith("not decided after 2 pairs on 10,000 test images: ")
 
 
 def test_values_that_never_differ_end_it_without_an_interval() -> None:
@@ -115,7 +115,7 @@ def test_the_command_compares_prints_and_uses_finished_runs_again(
     document = json.loads(first.out)
     assert document["best"] == CLASSIFIER and not document["decided"]
     assert set(document["arms"]) == {"joint", "denoising"}
-    assert document["answer"].startswith("not decided after 1 pair: ")
+    assert document["answer"].startswith("not decided after 1 pair on 1,200 test images: ")
     assert document["command"].endswith(" loss.beta=0.0")
     assert (tmp_path / "gain.svg").read_text().startswith("<svg")
     written = (tmp_path / "joint" / "seed-0" / "model.safetensors").stat().st_mtime_ns

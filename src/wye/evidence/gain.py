@@ -209,9 +209,11 @@ def sentence(gain: Gain) -> str:
         return f"the autoencoder hurts here: {most.arm}, the best arm, loses {_points(most, -1)}"
     if "undecided" in verdicts:
         count = len(most.gains)
+        each = [record.images or 0 for record in gain.records[CLASSIFIER].values()]
+        images = " to ".join(f"{number:,}" for number in sorted({min(each), max(each)}))
         return (
-            f"not decided after {count} pair{'s' if count > 1 else ''}: {most.arm}, the best arm,"
-            f" gains {_points(most)}"
+            f"not decided after {count} pair{'s' if count > 1 else ''} on {images} test images:"
+            f" {most.arm}, the best arm, gains {_points(most)}"
         )
     return (
         "the autoencoder makes no difference here that is larger than"
