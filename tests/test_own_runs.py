@@ -75,6 +75,12 @@ def test_a_run_keeps_its_images_and_the_unreadable_files(made: tuple[Path, Path]
     assert labels.tolist() == [found.classes.index(file.label) for file in found.of("test")]
 
 
+def test_images_are_shown_divided_as_a_run_divides_them(made: tuple[Path, Path]) -> None:
+    images, run = made
+    shown = CliRunner().invoke(app, ["data", "show", str(images), "--json"])
+    assert json.loads(shown.stdout)["files"] == json.loads((run / "data.json").read_text())["files"]
+
+
 def test_a_moved_folder_is_found_by_data(copy: tuple[Path, Path], made: tuple[Path, Path]) -> None:
     images, run = copy
     assert evaluate(run, "--data", images)["test"] == evaluate(made[1])["test"]

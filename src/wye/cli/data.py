@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -209,12 +210,17 @@ def show(
 
 def _say_found(name: str, seed: int, json: bool) -> None:
     """What own images are, as `wye train` with the same seed takes them."""
-    from wye.data.folder import Own, inspect_own, seed_from
-    from wye.recipe.schema import DataSettings
+    from wye.data.defaults import defaults
+    from wye.data.folder import Own, glance_at, inspect_own, seed_from
+    from wye.data.layout import TRAIN
     from wye.streams import Streams
 
-    drawn = seed_from(Streams(seed).generator("split", "test"))
-    found = inspect_own(name, Own(seed=drawn, validation=DataSettings().validation))
+    own = Own(seed=seed_from(Streams(seed).generator("split", "test")), validation=0.0)
+    glance = glance_at(name, own)
+    if glance.of(TRAIN):
+        settings, _ = defaults(glance)
+        own = replace(own, validation=settings["data"]["validation"])
+    found = inspect_own(name, own)
     if json:
         print_json(found.document())
         return
