@@ -30,6 +30,8 @@ log = logging.getLogger("wye")
 
 MOST_PIXELS = 50_000_000
 """Of an image that is decoded, JPEG files included."""
+LARGE = 1e30
+"""A bound of the values of codes that are decoded: single precision, squared, ends there."""
 SIDE = 512
 """Of an image to try, at most."""
 
@@ -84,6 +86,23 @@ class Show:
             if pictures:
                 found["pictures"] = self._pictures(pixels)
         return found
+
+    def picture_of(self, code: Any) -> str:
+        """What the decoder makes of a code, as the data URI of a PNG file.
+
+        Args:
+            code: as `answer` gives it.
+
+        Raises:
+            UsageError: it is no list of so many finite numbers, or there is no decoder.
+        """
+        size = self.model.latent_size
+        numbers = isinstance(code, list) and all(type(value) in (int, float) for value in code)
+        if not numbers or len(code) != size or not all(abs(value) < LARGE for value in code):
+            raise UsageError(f"a code is a list of {size} numbers")
+        with self._turn:
+            made = self.model.decode(torch.tensor([code], dtype=torch.float32))
+        return columns({"": as_pixels(torch.from_numpy(made)).numpy()})[0]
 
     def _pictures(self, pixels: torch.Tensor) -> dict[str, str]:
         seen = self.model.view(pixels, torch.Generator().manual_seed(0))
