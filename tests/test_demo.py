@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 
 import wye
 from wye.cli.app import app
-from wye.demo import DemoServer, Show, examples_of, is_loopback, server
+from wye.demo import DemoServer, Show, examples_of, is_loopback, neighbours_of, server
 from wye.errors import UsageError
 from wye.runs.given import given
 from wye.runs.model import Model
@@ -73,7 +73,8 @@ def model(run: Path) -> Model:
 
 @pytest.fixture(scope="module")
 def demo(run: Path, model: Model) -> Iterator[DemoServer]:
-    with serving(Show(model, examples_of(Run(run), model))) as made:
+    opened = Run(run)
+    with serving(Show(model, examples_of(opened, model), neighbours_of(opened, model))) as made:
         yield made
 
 
@@ -143,6 +144,22 @@ def test_the_pictures_are_what_the_model_sees_and_makes(model: Model, demo: Demo
     wanted = model.reconstruct([given])[0].transpose(1, 2, 0) * 255
     assert np.abs(made - wanted).max() <= 0.5 + 1e-3
     assert (error == np.minimum(4 * np.abs(seen.astype(int) - made), 255)).all()
+
+
+def test_the_nearest_images_of_the_training_part_are_shown(
+    run: Path, model: Model, demo: DemoServer
+) -> None:
+    inspection = Run(run).inspection
+    assert inspection is not None
+    files = inspection.of("train")
+    image = Path(inspection.root) / files[5].path
+    found = ask(demo, "POST", "/predict?pictures", image.read_bytes(), PNG).json["nearest"]
+    codes = model.embed([Path(inspection.root) / file.path for file in files])
+    order = np.square(codes - codes[5]).sum(1).argsort(kind="stable")[:8]
+    assert order[0] == 5
+    assert [each["class"] for each in found] == [files[at].label for at in order]
+    first = Image.open(io.BytesIO(base64.b64decode(found[0]["picture"].partition(",")[2])))
+    assert (np.asarray(first) == model.read(Image.open(image))[0].permute(1, 2, 0).numpy()).all()
 
 
 def test_a_code_is_decoded(model: Model, demo: DemoServer) -> None:
@@ -414,7 +431,7 @@ def test_the_documentation_can_be_followed(
         words = shlex.split(command.replace("http://127.0.0.1:7860", demo.url))
         answer = json.loads(subprocess.run([*words, "-s"], capture_output=True, check=True).stdout)
         names = re.findall("^[|] (`.*`) [|]", page, re.MULTILINE)
-        assert {*answer, "pictures"} == set(re.findall("`(.*?)`", " ".join(names)))
+        assert {*answer, "pictures", "nearest"} == set(re.findall("`(.*?)`", " ".join(names)))
 
 
 def test_a_port_that_is_taken_and_a_host_of_others_are_refused(
@@ -479,6 +496,8 @@ def test_a_browser_shows_the_answer(
     browser.find_element("id", "to").click()
     browser.execute_script(walk, 0)
     assert seen(browser, f"{caption} === 'reconstruction'")
+    kinds = "[...document.querySelectorAll('#nearest img')].map(image => image.naturalWidth)"
+    assert seen(browser, kinds) == [8] * 8
     dropped = """
         const files = new DataTransfer();
         files.items.add(new File(['hello'], '<i>note.txt', {type: 'text/plain'}));

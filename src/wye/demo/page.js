@@ -77,6 +77,18 @@ function anomaly(answer) {
     `Reconstructed worse than ${percent(answer.anomaly)} of ${at("compared").dataset.images}.`;
 }
 
+function nearest(found) {
+  at("nearest").replaceChildren(...found.map(({ class: name, picture: address }) => {
+    const line = make("li");
+    const image = make("img");
+    image.alt = "";
+    line.title = name;
+    line.append(image, name);
+    picture(image, address);
+    return line;
+  }));
+}
+
 function show(answer) {
   picture("input", answer.pictures.input);
   picture("reconstruction", answer.pictures.reconstruction);
@@ -84,6 +96,7 @@ function show(answer) {
   picture("error", answer.pictures.error);
   at("seen").hidden = false;
   begin(answer);
+  if (answer.nearest) nearest(answer.nearest);
   code(answer.code);
   anomaly(answer);
   if (answer.probabilities) {
