@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 
 import wye
 from wye.cli.app import app
-from wye.demo import DemoServer, Show, examples_of, is_loopback, server
+from wye.demo import DemoServer, Show, examples_of, is_loopback, neighbours_of, server
 from wye.errors import UsageError
 from wye.runs.given import given
 from wye.runs.model import Model
@@ -73,7 +73,8 @@ def model(run: Path) -> Model:
 
 @pytest.fixture(scope="module")
 def demo(run: Path, model: Model) -> Iterator[DemoServer]:
-    with serving(Show(model, examples_of(Run(run), model))) as made:
+    opened = Run(run)
+    with serving(Show(model, examples_of(opened, model), neighbours_of(opened, model))) as made:
         yield made
 
 
@@ -143,6 +144,41 @@ def test_the_pictures_are_what_the_model_sees_and_makes(model: Model, demo: Demo
     wanted = model.reconstruct([given])[0].transpose(1, 2, 0) * 255
     assert np.abs(made - wanted).max() <= 0.5 + 1e-3
     assert (error == np.minimum(4 * np.abs(seen.astype(int) - made), 255)).all()
+
+
+def test_the_nearest_images_of_the_training_part_are_shown(
+    run: Path, model: Model, demo: DemoServer
+) -> None:
+    inspection = Run(run).inspection
+    assert inspection is not None
+    files = inspection.of("train")
+    image = Path(inspection.root) / files[5].path
+    found = ask(demo, "POST", "/predict?pictures", image.read_bytes(), PNG).json["nearest"]
+    codes = model.embed([Path(inspection.root) / file.path for file in files])
+    order = np.square(codes - codes[5]).sum(1).argsort(kind="stable")[:8]
+    assert order[0] == 5
+    assert [each["class"] for each in found] == [files[at].label for at in order]
+    first = Image.open(io.BytesIO(base64.b64decode(found[0]["picture"].partition(",")[2])))
+    assert (np.asarray(first) == model.read(Image.open(image))[0].permute(1, 2, 0).numpy()).all()
+
+
+def test_a_code_is_decoded(model: Model, demo: DemoServer) -> None:
+    image = picture("cat", 1)
+    code = ask(demo, "POST", "/predict", sent(image), PNG).json["code"]
+    kind = {"Content-Type": "application/json"}
+    found = ask(demo, "POST", "/decode", json.dumps(code).encode(), kind).json["picture"]
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(found.partition(",")[2]))))
+    wanted = model.reconstruct([image])[0].transpose(1, 2, 0) * 255
+    assert np.abs(shown - wanted).max() < 0.6
+    for wrong in (
+        *(b"", b"{", b"[" * 100_000, b"{}", b"[]", b"null"),
+        *(json.dumps(code[1:]).encode(), json.dumps([True, *code[1:]]).encode()),
+        *(json.dumps([value, *code[1:]]).encode() for value in (float("nan"), 1e40, 10**400)),
+        *(json.dumps([value, *code[1:]]).encode() for value in ("1", None, [1])),
+    ):
+        refused = ask(demo, "POST", "/decode", wrong, kind)
+        assert refused.status == 422, wrong[:20]
+        assert refused.json["error"] in ("it is no JSON", "a code is a list of 64 numbers")
 
 
 def test_the_page_has_all_it_needs_and_names_no_folder(run: Path, demo: DemoServer) -> None:
@@ -228,6 +264,10 @@ def test_requests_that_are_not_for_it_are_refused(demo: DemoServer) -> None:
     for method, path, body, headers, status in (
         ("GET", "/predict", None, {}, 405),
         ("POST", "/", image, PNG, 405),
+        ("GET", "/decode", None, {}, 405),
+        ("POST", "/decode", b"[]", {}, 415),
+        ("POST", "/decode", b"[]", {"Content-Type": "text/plain"}, 415),
+        ("POST", "/passwd", image, PNG, 404),
         *((method, "/predict", image, PNG, 405) for method in ("PUT", "DELETE", "OPTIONS", "HEAD")),
         ("GET", "/../../../../etc/passwd", None, {}, 404),
         ("GET", "/%2e%2e/%2e%2e/etc/passwd", None, {}, 404),
@@ -244,6 +284,7 @@ def test_requests_that_are_not_for_it_are_refused(demo: DemoServer) -> None:
         ("GET", "/", None, {"Host": "[::1"}, 400),
         ("POST", "/predict", image, {**PNG, "Origin": "http://evil.example"}, 403),
         ("POST", "/predict", image, {**PNG, "Origin": "null"}, 403),
+        ("POST", "/predict", image, {**PNG, "Origin": "http://[evil"}, 400),
         ("GET", "/", None, {"Host": f"localhost:{port}"}, 200),
         ("GET", "/", None, {"Host": "[::1]:9000"}, 200),
         ("POST", "/predict", image, {**PNG, "Origin": f"http://127.0.0.1:{port}"}, 200),
@@ -375,8 +416,8 @@ def test_the_documentation_can_be_followed(
     monkeypatch.setattr(DemoServer, "serve_forever", interrupted)
     monkeypatch.setattr("webbrowser.open", lambda url: True)
     Path("run").symlink_to(run)
-    flat(Path("photos/new"), 2)
-    flat(Path("more"), 2)
+    flat(Path("photos"), 2)
+    picture("dog", 1).save("more1.png")
     picture("cat", 1).save("cat.png")
     commands = re.findall("^    wye (.*)$", page, re.MULTILINE)
     assert len(commands) == 4
@@ -390,7 +431,7 @@ def test_the_documentation_can_be_followed(
         words = shlex.split(command.replace("http://127.0.0.1:7860", demo.url))
         answer = json.loads(subprocess.run([*words, "-s"], capture_output=True, check=True).stdout)
         names = re.findall("^[|] (`.*`) [|]", page, re.MULTILINE)
-        assert {*answer, "pictures"} == set(re.findall("`(.*?)`", " ".join(names)))
+        assert {*answer, "pictures", "nearest"} == set(re.findall("`(.*?)`", " ".join(names)))
 
 
 def test_a_port_that_is_taken_and_a_host_of_others_are_refused(
@@ -442,6 +483,21 @@ def test_a_browser_shows_the_answer(
         )
         inked = "document.getElementById('code').getContext('2d').getImageData(0, 0, 8, 8).data"
         assert max(browser.execute_script(f"return [...{inked}]")) > 0
+    made = browser.find_element("id", "reconstruction").get_attribute("src")
+    walk = """
+        const slider = document.getElementById('walk');
+        slider.value = arguments[0];
+        slider.dispatchEvent(new Event('input'));
+    """
+    caption = "document.getElementById('made').textContent"
+    browser.execute_script(walk, 60)
+    assert seen(browser, f"{caption} === '60 % of the way'")
+    assert browser.find_element("id", "reconstruction").get_attribute("src") != made
+    browser.find_element("id", "to").click()
+    browser.execute_script(walk, 0)
+    assert seen(browser, f"{caption} === 'reconstruction'")
+    kinds = "[...document.querySelectorAll('#nearest img')].map(image => image.naturalWidth)"
+    assert seen(browser, kinds) == [8] * 8
     dropped = """
         const files = new DataTransfer();
         files.items.add(new File(['hello'], '<i>note.txt', {type: 'text/plain'}));

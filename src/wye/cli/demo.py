@@ -33,7 +33,8 @@ def demo(
     Its class, latent code and reconstruction; programs POST it to /predict. Only this machine can
     reach the page unless --host says otherwise; Ctrl-C ends it.
     """
-    from wye.demo import DemoServer, Show, examples_of, is_loopback
+    from wye.demo import DemoServer, Show, examples_of, is_loopback, neighbours_of
+    from wye.progress import counted
     from wye.runs.given import given
     from wye.runs.model import Model
     from wye.runs.run import Run
@@ -41,7 +42,8 @@ def demo(
     opened = Run(run)
     model = Model.of(opened, weights)
     examples = given(data, model.classes) if data else examples_of(opened, model)
-    with DemoServer(Show(model, examples), host, port) as server:
+    neighbours = neighbours_of(opened, model, counted)
+    with DemoServer(Show(model, examples, neighbours), host, port) as server:
         if not is_loopback(host):
             log.warning(
                 "whoever can reach %s can use the model and this machine's processor: there is no"

@@ -17,8 +17,8 @@ function fault(text) {
   at("fault").hidden = !text;
 }
 
-function picture(id, address) {
-  const image = at(id);
+function picture(which, address) {
+  const image = typeof which === "string" ? at(which) : which;
   if (!image || !address) return;
   image.onload = () => image.classList.toggle("small", image.naturalWidth < 200);
   image.src = address;
@@ -77,11 +77,26 @@ function anomaly(answer) {
     `Reconstructed worse than ${percent(answer.anomaly)} of ${at("compared").dataset.images}.`;
 }
 
+function nearest(found) {
+  at("nearest").replaceChildren(...found.map(({ class: name, picture: address }) => {
+    const line = make("li");
+    const image = make("img");
+    image.alt = "";
+    line.title = name;
+    line.append(image, name);
+    picture(image, address);
+    return line;
+  }));
+}
+
 function show(answer) {
   picture("input", answer.pictures.input);
   picture("reconstruction", answer.pictures.reconstruction);
+  picture("from", answer.pictures.input);
   picture("error", answer.pictures.error);
   at("seen").hidden = false;
+  begin(answer);
+  if (answer.nearest) nearest(answer.nearest);
   code(answer.code);
   anomaly(answer);
   if (answer.probabilities) {
@@ -90,16 +105,17 @@ function show(answer) {
   }
 }
 
+function post(path, type, body) {
+  return fetch(path, { method: "POST", headers: { "Content-Type": type }, body });
+}
+
 async function predict(file) {
   const mine = ++latest;
   document.body.classList.add("busy");
   fault("");
   try {
-    const response = await fetch("predict?pictures", {
-      method: "POST",
-      headers: { "Content-Type": file.type.startsWith("image/") ? file.type : "application/octet-stream" },
-      body: file,
-    });
+    const type = file.type.startsWith("image/") ? file.type : "application/octet-stream";
+    const response = await post("predict?pictures", type, file);
     const answer = await response.json();
     if (mine !== latest) return;
     if (response.ok) show(answer);
@@ -129,6 +145,60 @@ async function tried(button) {
   predict(await response.blob());
 }
 
+// The walk between two codes: the one of the image that is shown, and that of another example.
+const walk = { answer: null, to: 0, code: null, busy: false };
+
+function begin(answer) {
+  if (!at("walk")) return;
+  walk.answer = answer;
+  at("walk").value = 0;
+  at("made").textContent = "reconstruction";
+}
+
+function aim(place) {
+  walk.to = place % examples.length;
+  walk.code = null;
+  picture(at("to").firstElementChild, examples[walk.to].firstElementChild.src);
+}
+
+async function codeOf(button) {
+  const example = await fetch(button.firstElementChild.src);
+  const response = await post("predict", "image/png", await example.blob());
+  return (await response.json()).code;
+}
+
+async function step() {
+  if (walk.busy || !walk.answer) return;
+  walk.busy = true;
+  try {
+    let shown = null;
+    while (shown !== at("walk").value) {
+      shown = at("walk").value;
+      const { answer } = walk;
+      walk.code ??= await codeOf(examples[walk.to]);
+      const other = walk.code;
+      const code = answer.code.map((value, place) => value + (shown / 100) * (other[place] - value));
+      const response = await post("decode", "application/json", JSON.stringify(code));
+      const found = await response.json();
+      if (answer !== walk.answer) break;
+      picture("reconstruction", found.picture);
+      at("made").textContent = shown > 0 ? `${shown} % of the way` : "reconstruction";
+    }
+  } catch {
+    fault("The server does not answer. Is wye demo still running?");
+  } finally {
+    walk.busy = false;
+  }
+}
+
+if (at("walk")) {
+  aim(1);
+  at("walk").addEventListener("input", step);
+  at("to").addEventListener("click", () => {
+    aim(walk.to + 1);
+    if (at("walk").value > 0) step();
+  });
+}
 examples.forEach((button) => button.addEventListener("click", () => tried(button)));
 at("file").addEventListener("change", (event) => {
   given(event.target.files[0]);

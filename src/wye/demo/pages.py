@@ -38,6 +38,7 @@ def pages(show: Show, largest: int) -> dict[str, tuple[str, bytes]]:
         name=model.name,
         facts=facts,
         code=_maps(model),
+        neighbours=0 if show.neighbours is None else len(show.neighbours.entries),
         classifier=model.network.classifier is not None,
         decoder=model.network.decoder is not None,
         compared=reference if reference.get("errors") else None,

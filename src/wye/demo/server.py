@@ -16,7 +16,7 @@ import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from wye.demo.pages import JSON, pages
@@ -40,9 +40,9 @@ ANYWHERE = ("0.0.0.0", "::", "")
 """Hosts that stand for every address of this machine."""
 NO_SUCH_METHOD = HTTPStatus.NOT_IMPLEMENTED
 """What the standard library says of every method but those below."""
-PREDICT = "/predict"
+PREDICT, DECODE = "/predict", "/decode"
 KINDS = ("image/", "application/octet-stream")
-"""What an upload may be called. No form of another site can send these unasked."""
+"""What an upload may be called. No form of another site can send these, or JSON, unasked."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Connection": "close",
@@ -157,8 +157,8 @@ class Handler(BaseHTTPRequestHandler):
         self._reply(self._get)
 
     def do_POST(self) -> None:
-        """An image, to be answered about."""
-        self._reply(self._predict)
+        """An image to be answered about, or a code to be decoded."""
+        self._reply(self._post)
 
     def _reply(self, found_by: Any) -> None:
         status, kind, content = HTTPStatus.OK, JSON, b""
@@ -185,40 +185,52 @@ class Handler(BaseHTTPRequestHandler):
         try:
             name = urlsplit(f"//{host}").hostname or ""
             path = urlsplit(self.path)
+            origin = self.headers.get("Origin")
+            foreign = origin is not None and urlsplit(origin).netloc != host
         except ValueError:
             raise _RefusedError(HTTPStatus.BAD_REQUEST, "no such address") from None
         if "@" in host or not (name in self.server.names or _is_address(name)):
             raise _RefusedError(HTTPStatus.FORBIDDEN, "this server answers to its own name only")
-        origin = self.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if foreign:
             raise _RefusedError(HTTPStatus.FORBIDDEN, "pages of other sites get no answer")
         self.query = path.query
         return path.path
 
     def _get(self, path: str) -> tuple[str, bytes]:
-        if path == PREDICT:
-            raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, f"POST an image to {PREDICT}")
+        if path in self._posts:
+            raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, "POST to this address")
         if path not in self.server.pages:
             raise _RefusedError(HTTPStatus.NOT_FOUND, "there is no such page")
         return self.server.pages[path]
 
-    def _predict(self, path: str) -> tuple[str, bytes]:
-        if path != PREDICT and path not in self.server.pages:
+    def _post(self, path: str) -> tuple[str, bytes]:
+        if path in self.server.pages:
+            raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, "GET this address")
+        if path not in self._posts:
             raise _RefusedError(HTTPStatus.NOT_FOUND, "there is no such page")
-        if path != PREDICT:
-            raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, f"POST an image to {PREDICT}")
-        kind = (self.headers.get("Content-Type") or "").lower()
-        if not kind.startswith(KINDS):
+        kinds, answer = self._posts[path]
+        if not (self.headers.get("Content-Type") or "").lower().startswith(kinds):
             raise _RefusedError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                "send the file itself, as Content-Type: image/png or the like",
+                f"its Content-Type should be {' or '.join(kinds)}",
             )
-        content = self._content()
         try:
-            answer = self.server.show.answer(content, pictures=self.query == "pictures")
+            found = answer(self, self._content())
         except UsageError as error:
             raise _RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
-        return JSON, json.dumps(answer, allow_nan=False).encode()
+        return JSON, json.dumps(found, allow_nan=False).encode()
+
+    def _predict(self, content: bytes) -> Any:
+        return self.server.show.answer(content, pictures=self.query == "pictures")
+
+    def _decode(self, content: bytes) -> Any:
+        try:
+            code = json.loads(content)
+        except (ValueError, RecursionError):
+            raise UsageError("it is no JSON") from None
+        return {"picture": self.server.show.picture_of(code)}
+
+    _posts: ClassVar[dict[str, Any]] = {PREDICT: (KINDS, _predict), DECODE: ((JSON,), _decode)}
 
     def _content(self) -> bytes:
         lengths = self.headers.get_all("Content-Length") or []
@@ -227,7 +239,7 @@ class Handler(BaseHTTPRequestHandler):
         if len(lengths[0]) > 18 or (length := int(lengths[0])) > LARGEST:
             raise _RefusedError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"the file is larger than {LARGEST >> 20} MB, the most allowed",
+                f"it is larger than {LARGEST >> 20} MB, the most allowed",
             )
         content = self.rfile.read(length)
         if len(content) < length:
@@ -241,7 +253,8 @@ class Handler(BaseHTTPRequestHandler):
             for name, value in {**HEADERS, "Content-Type": kind}.items():
                 self.send_header(name, value)
             if status == HTTPStatus.METHOD_NOT_ALLOWED:
-                self.send_header("Allow", "POST" if self.path.startswith(PREDICT) else "GET")
+                posted = self.path.partition("?")[0] in self._posts
+                self.send_header("Allow", "POST" if posted else "GET")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else content)

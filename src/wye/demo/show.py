@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from wye.data.catalog import DATASETS
@@ -24,12 +26,17 @@ from wye.report.gallery import columns
 from wye.runs.examples import as_pixels, example_indices
 from wye.runs.given import given, picture_at
 from wye.runs.model import Model
+from wye.runs.predicting import Codes, Watch, codes_of, unwatched
 from wye.runs.run import Run
 
 log = logging.getLogger("wye")
 
 MOST_PIXELS = 50_000_000
 """Of an image that is decoded, JPEG files included."""
+LARGE = 1e30
+"""A bound of the values of codes that are decoded: single precision, squared, ends there."""
+NEIGHBOURS, NEAREST = 500, 8
+"""Images of the training part that an image is held against, and those that are shown."""
 SIDE = 512
 """Of an image to try, at most."""
 
@@ -40,10 +47,13 @@ class Show:
     Args:
         model: of the run.
         examples: images to try, of which at most ten are kept.
+        neighbours: images with their codes and pixels, of which the nearest are shown.
     """
 
-    def __init__(self, model: Model, examples: Sequence[Entry] = ()) -> None:
-        self.model = model
+    def __init__(
+        self, model: Model, examples: Sequence[Entry] = (), neighbours: Codes | None = None
+    ) -> None:
+        self.model, self.neighbours = model, neighbours
         self._turn = threading.Lock()
         chosen = [examples[at] for at in example_indices(len(examples)).tolist()]
         self.examples = [(entry.label, self._png(entry)) for entry in chosen]
@@ -54,7 +64,7 @@ class Show:
         Args:
             content: of the file.
             pictures: with what the network saw, the reconstruction and the absolute error, as data
-                URIs of PNG files.
+                URIs of PNG files, and the `nearest` neighbours.
 
         Returns:
             `class`, `probability`, `probabilities` and `anomaly` as `wye predict` has them, `error`
@@ -80,10 +90,30 @@ class Show:
             if errors is not None and (model.reference or {}).get("errors"):
                 found["anomaly"] = float(model.quantile(errors)[0])
             found["error"] = None if errors is None else float(errors[0])
-            found["code"] = [float(f"{value:.6g}") for value in model.embed(pixels)[0].tolist()]
+            code = model.embed(pixels)[0]
+            found["code"] = [float(f"{value:.6g}") for value in code.tolist()]
             if pictures:
                 found["pictures"] = self._pictures(pixels)
+        if pictures and self.neighbours is not None:
+            found["nearest"] = self._nearest(code)
         return found
+
+    def picture_of(self, code: Any) -> str:
+        """What the decoder makes of a code, as the data URI of a PNG file.
+
+        Args:
+            code: as `answer` gives it.
+
+        Raises:
+            UsageError: it is no list of so many finite numbers, or there is no decoder.
+        """
+        size = self.model.latent_size
+        numbers = isinstance(code, list) and all(type(value) in (int, float) for value in code)
+        if not numbers or len(code) != size or not all(abs(value) < LARGE for value in code):
+            raise UsageError(f"a code is a list of {size} numbers")
+        with self._turn:
+            made = self.model.decode(torch.tensor([code], dtype=torch.float32))
+        return columns({"": as_pixels(torch.from_numpy(made)).numpy()})[0]
 
     def _pictures(self, pixels: torch.Tensor) -> dict[str, str]:
         seen = self.model.view(pixels, torch.Generator().manual_seed(0))
@@ -97,6 +127,17 @@ class Show:
         return {
             name: columns({"": row})[0] for name, row in zip(names, rows.values(), strict=False)
         }
+
+    def _nearest(self, code: NDArray[np.float32]) -> list[dict[str, str]]:
+        near = self.neighbours
+        assert near is not None and near.pixels is not None
+        order = np.square(near.codes - code).sum(1).argsort(kind="stable")[:NEAREST]
+        pictures = columns({"": near.pixels[order]})
+        labels = [near.entries[at].label for at in order]
+        return [
+            {"class": label, "picture": picture}
+            for label, picture in zip(labels, pictures, strict=True)
+        ]
 
     def _read(self, content: bytes) -> torch.Tensor:
         try:
@@ -121,19 +162,8 @@ class Show:
 
 def examples_of(run: Run, model: Model) -> list[Entry]:
     """The test images of a run, where they are here without a network; else those that it keeps."""
-    data = run.recipe.data.name
-    if run.inspection is not None:
-        root = Path(run.inspection.root)
-        files = [file for file in run.inspection.files if file.part == "test"]
-        found = [(root / file.path, file.label) for file in files]
-        if kept := [
-            Entry("", "test", label, partial(open_image, path))
-            for path, label in found
-            if path.is_file()
-        ]:
-            return kept
-    elif data in DATASETS and available(data):
-        return [entry for entry in given(data) if entry.part == "test"]
+    if found := _own(run, "test"):
+        return found
     try:
         pictures = run.examples()
     except WyeError:
@@ -143,3 +173,27 @@ def examples_of(run: Run, model: Model) -> list[Entry]:
         return []
     shown = pictures.originals if pictures.inputs is None else pictures.inputs
     return [Entry("", "test", "", partial(picture_at, shown, at)) for at in range(len(shown))]
+
+
+def neighbours_of(run: Run, model: Model, watch: Watch = unwatched) -> Codes | None:
+    """Some images of the training part with their codes; None where they are not here."""
+    found = _own(run, "train")
+    step = max(1, len(found) // NEIGHBOURS)
+    chosen = found[::step][:NEIGHBOURS]
+    return codes_of(run, model, chosen, pictures=True, watch=watch) if chosen else None
+
+
+def _own(run: Run, part: str) -> list[Entry]:
+    """The images of a part, of those that can be had without a network."""
+    data = run.recipe.data.name
+    if run.inspection is not None:
+        root = Path(run.inspection.root)
+        found = [(root / file.path, file) for file in run.inspection.files if file.part == part]
+        return [
+            Entry(file.path, part, file.label, partial(open_image, path))
+            for path, file in found
+            if path.is_file()
+        ]
+    if data in DATASETS and available(data):
+        return [entry for entry in given(data) if entry.part == part]
+    return []

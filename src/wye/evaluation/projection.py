@@ -31,9 +31,12 @@ def in_two(codes: NDArray[Any], method: Method | None = None) -> tuple[NDArray[n
             points = UMAP(random_state=0, n_jobs=1).fit_transform(codes)
             return np.asarray(points, np.float64), "umap"
     centred = codes.astype(np.float64) - codes.mean(0, dtype=np.float64)
-    # Of the smaller of the two products, which has the same directions.
-    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    # By the smaller of the two products: for 2,000 codes of 12,288 values that takes a fifth of the
+    # time of their singular value decomposition.
+    few = len(centred) <= centred.shape[1]
+    values, vectors = np.linalg.eigh(centred @ centred.T if few else centred.T @ centred)
+    leading, size = vectors[:, :-3:-1], values[:-3:-1].clip(0)
+    found = leading * np.sqrt(size) if few else centred @ leading
     points = np.zeros((len(codes), 2))
-    found = centred @ directions[:2].T
     points[:, : found.shape[1]] = found
     return points, "pca"
