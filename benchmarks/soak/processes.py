@@ -238,7 +238,7 @@ def kill_cluster(count: int, place: Path, seed: int) -> list[Kills]:
                     if blow == "worker":
                         worker.wait()
                         cluster.fill()
-                    status = command.wait(60)
+                    status = command.wait(LONGEST)
                     if status is None:
                         command.kill()
                     if status is None or (status and blow != "scheduler"):
