@@ -11,6 +11,7 @@ import time
 import traceback
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,13 @@ class Command:
         """Start a function; see `of`."""
         sys.stdout.flush()
         pid = os.fork()
+        # A group of its own, which both make: neither knows whether the other has.
+        with suppress(OSError):
+            os.setpgid(pid, pid)
         if pid:
             return cls(pid)
         status = 1
         try:
-            os.setsid()
             out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             for stream in (1, 2):
                 os.dup2(out, stream)
