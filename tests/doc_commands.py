@@ -1,8 +1,7 @@
 """What README, site and examples show: commands, Python programs, and files to be written.
 
-A command is a line of a block that is indented by four spaces and begins with the name of a program
-(`PROGRAMS`), or any line of a block that is marked as sh. A program is a block that is marked as
-python. A block whose first line is `# NAME.yaml` is the content of that file.
+A command is a line of a block that is indented by four spaces or marked as sh. A program is a block
+that is marked as python. A block whose first line is `# NAME.yaml` is the content of that file.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-PROGRAMS = ("wye", "make", "pip", "python", "torchrun", "docker", "sbatch", "kubectl", "dask")
+LISTINGS = ("design.md", "notation.md", "own-images.md")
+"""Pages whose indented lines are commands only where they begin with `wye`."""
 SHELLS = ("sh", "bash", "shell", "console")
 
 NOT_RUN = {
@@ -28,7 +28,7 @@ NOT_RUN = {
     r"python -m benchmarks": "takes an hour or more; test_bench.py runs a smaller form",
     r"wye bench": "measures for a minute; test_bench.py runs a smaller form",
     r"wye study .*--cluster": "needs the address of a scheduler; test_study_cluster.py has one",
-    r"wye demo": "serves until it is interrupted; test_demo.py starts it",
+    r"wye demo|curl": "a server, which runs until it is interrupted; test_demo.py has one",
     r"torchrun": "two processes, seconds each to start; test_distributed.py has them",
     r"wye train wye/transfer|wye train practices/original": "needs ImageNet's weights",
     r"wye train joint/resnet50": "slow at 224 px; test_backbones.py runs such rows",
@@ -89,8 +89,9 @@ def shown(page: Path) -> Iterator[Shown]:
         else:
             for at, command in enumerate(text.splitlines(), line):
                 words = command.removeprefix("$ ").partition(" #")[0].strip()
-                program = not language and words.split(" ")[0] in PROGRAMS
-                if program or (language in SHELLS and words and not words.startswith("#")):
+                listing = page.name in LISTINGS and not words.startswith("wye ")
+                said = words and not words.startswith("#") and not listing
+                if said and language in ("", *SHELLS):
                     yield Shown("command", page, at, words)
 
 
