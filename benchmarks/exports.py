@@ -143,9 +143,8 @@ def page(lines: Sequence[Line], seconds: float) -> str:
     failed = "".join(
         f"| {_named(line.rows)} | {line.form}, {line.part} | {_why(line)} |\n" for line in cells
     )
-    failures = (
-        f"| rows | file | why not |\n|---|---|---|\n{failed}" if failed else "None could not.\n"
-    )
+    failures = f"| rows | file | why not |\n|---|---|---|\n{failed}" if failed else ""
+    said = "Those that are not good:\n\n" if failed else "Every row's network can be exported.\n"
     counted = "".join(
         f"| `{form}` | {sum(line.good for line in some)} of {len(some)} |"
         f" {max((line.difference or 0 for line in some if line.good), default=0):.0e} |"
@@ -157,8 +156,8 @@ def page(lines: Sequence[Line], seconds: float) -> str:
     rows = sum(len(rows) for rows in {line.rows for line in lines})
     return f"""# Exported networks
 
-Written by `python -m benchmarks.exports --out docs/exports.md` in {shown(seconds / 60)} minutes,
-with torch {torch.__version__.partition("+")[0]}.
+Written by `python -m benchmarks.exports --out docs/exports.md` in {shown(seconds / 60)} minutes of
+a CPU, with torch {torch.__version__.partition("+")[0]}.
 
 The {rows:,} rows have {networks} networks that differ in more than their training. Each was given
 random weights, written by `wye export`'s own code (the whole network, and its decoder alone where
@@ -168,9 +167,7 @@ images of random blots; a file is good if no value of any output differs by more
 | format | good files | largest difference of these | largest file |
 |---|---:|---:|---:|
 {counted}
-Those that could not be written:
-
-{failures}"""
+{said}{failures}"""
 
 
 def _named(rows: Sequence[str]) -> str:
@@ -189,13 +186,13 @@ def main() -> None:
     parser.add_argument("--form", nargs="+", choices=FORMS, default=FORMS)
     parser.add_argument("--out", type=Path, help="the page to write")
     given = parser.parse_args()
-    begun, lines = time.perf_counter(), []
+    begun, lines = time.process_time(), []
     for rows in distinct(given.rows or row_names()).values():
         for line in exported(rows, given.form):
             lines.append(line)
             said = _why(line) if not line.good else f"differs by {line.difference:.0e}"
             print(f"{_named(rows)}: {line.form}, {line.part}: {said}", file=sys.stderr, flush=True)
-    text = page(lines, time.perf_counter() - begun)
+    text = page(lines, time.process_time() - begun)
     if given.out:
         given.out.write_text(text)
     else:
