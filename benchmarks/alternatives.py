@@ -193,7 +193,9 @@ def train_keras(data: str, batch_size: int, steps: int, warm_up: int) -> Found:
         pipeline.repeat().prefetch(tf.data.AUTOTUNE),
         steps_per_epoch=warm_up + steps,
         verbose=0,
-        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: watch.step())],
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: watch.step())
+        ],
     )
     return watch.found
 
