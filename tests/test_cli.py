@@ -57,8 +57,10 @@ def test_list_shows_what_was_measured_and_nothing_else(wye: CommandLine) -> None
 
 
 def test_list_has_mean_and_spread_over_the_seeds_of_a_row_as_it_stands(wye: CommandLine) -> None:
-    def leave_run(row: str, seed: int, accuracy: float, **changes: Any) -> None:
-        recipe = resolve(row, {"seed": seed, **changes}).model_dump(mode="json")
+    def leave_run(
+        row: str, seed: int, accuracy: float, protocol: str = "paper", **changes: Any
+    ) -> None:
+        recipe = resolve(row, {"seed": seed, **changes}, protocol).model_dump(mode="json")
         recipe["train"]["precision"] = "bf16"
         del recipe["data"]["balance"]  # a setting that an older version didn't have
         folder = Path(f"runs/{row}/{seed}-{accuracy}")
@@ -71,12 +73,19 @@ def test_list_has_mean_and_spread_over_the_seeds_of_a_row_as_it_stands(wye: Comm
     leave_run("joint/v1", 0, 0.58)
     leave_run("joint/v1", 1, 0.60)
     leave_run("joint/v1", 2, 0.99, loss={"beta": 0.5})  # another system
+    leave_run("joint/v1", 2, 0.50, "short")  # another protocol, of which the row has no need
+    leave_run("joint/v1.1", 0, 0.55, "short")
     measured = {e["row"]: e["measured"] for e in json.loads(wye("list", "joint", "--json").out)}
     found = measured.pop("joint/v1")["accuracy"]
     assert (found["mean"], found["n"]) == (pytest.approx(0.59), 2)
     assert found["sd"] == pytest.approx(0.0141421, rel=1e-4)
+    assert found["protocol"] == "paper"
+    assert measured.pop("joint/v1.1")["accuracy"]["protocol"] == "short"
     assert not any(measured.values())
-    assert "59.00 % ± 1.41 % (n=2)" in wye("list", "joint").out
+    table = wye("list", "joint").out
+    assert "59.00 % ± 1.41 % (n=2)" in table and "55.00 % (n=1, short)" in table
+    paper = json.loads(wye("list", "joint", "--protocol", "paper", "--json").out)
+    assert [e["row"] for e in paper if e["measured"]] == ["joint/v1"]
 
 
 def test_show_has_the_network_layer_by_layer(wye: CommandLine) -> None:

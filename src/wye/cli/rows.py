@@ -48,7 +48,13 @@ def list_rows(
         str | None, typer.Argument(help="Only this study.", autocompletion=completion.study_names)
     ] = None,
     runs: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("runs"),
-    protocol: Protocol = "paper",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="paper: the row as published. short: its study's fewer epochs.",
+            show_default="paper; short of rows without such runs, marked so",
+        ),
+    ] = None,
     only: Only = None,
     form: Format = "table",
     json: Json = False,
@@ -144,7 +150,8 @@ def _spread(name: str, statistics: dict[str, Any] | None) -> str:
         text += f" ± {figure(name, statistics['sd'])}"
     n, shipped = statistics["n"], statistics["shipped"]
     origin = ", shipped" if shipped == n else f", {shipped} shipped" if shipped else ""
-    return f"{text} (n={n}{origin})"
+    under = "" if statistics["protocol"] == "paper" else f", {statistics['protocol']}"
+    return f"{text} (n={n}{origin}{under})"
 
 
 def show_row(

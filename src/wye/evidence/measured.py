@@ -10,22 +10,29 @@ from wye.evidence.collect import one_each, runs_by_row
 from wye.evidence.results import Only
 from wye.metrics import METRICS, spread
 from wye.recipe import recipe_from_row
+from wye.recipe.resolve import PROTOCOLS
 from wye.runs.records import Record
 
 
 def measured_figures(
-    root: Path | None, protocol: str = "paper", only: Only | None = None
+    root: Path | None, protocol: str | None = None, only: Only | None = None
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Row to metric to `{"mean", "sd", "n", "shipped"}` over the seeds of complete runs.
+    """Row to metric to `{"mean", "sd", "n", "shipped", "protocol"}` over seeds of complete runs.
 
     Only runs of the row as it stands in its study, under one protocol, count. `sd` is None for a
     single run; `shipped` of the `n` runs come with Wye, the others are under `root`. A metric of
     another judge than the row's has its name in `judge`.
+
+    Args:
+        protocol: None for `paper`, and the other one for rows that have no run under it.
     """
+    found = runs_by_row(root, only)
     measured: dict[str, dict[str, dict[str, Any]]] = {}
-    for (row, under), repeats in runs_by_row(root, only).items():
-        if under == protocol:
-            measured[row] = _figures(row, list(one_each(repeats).values()))
+    for asked in PROTOCOLS if protocol is None else (protocol,):
+        for (row, under), repeats in found.items():
+            if under == asked and row not in measured:
+                figures = _figures(row, list(one_each(repeats).values()))
+                measured[row] = {name: {**of, "protocol": under} for name, of in figures.items()}
     return measured
 
 
