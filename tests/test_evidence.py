@@ -254,6 +254,7 @@ def test_of_one_seed_the_first_by_path_counts(tmp_path: Path) -> None:
     plant(tmp_path, recipe_from_row("joint/v1", "short"), 2, accuracy=0.1)
     assert list(measured_figures(tmp_path)) == ["joint/v1"]
     found = measured_figures(tmp_path)["joint/v1"]["accuracy"]
+    assert found.pop("protocol") == "paper"
     assert found == pytest.approx({"mean": 0.61, "sd": math.sqrt(0.0002), "n": 2, "shipped": 0})
 
 
