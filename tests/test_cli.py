@@ -86,6 +86,8 @@ def test_list_has_mean_and_spread_over_the_seeds_of_a_row_as_it_stands(wye: Comm
     assert "59.00 % ± 1.41 % (n=2)" in table and "55.00 % (n=1, short)" in table
     paper = json.loads(wye("list", "joint", "--protocol", "paper", "--json").out)
     assert [e["row"] for e in paper if e["measured"]] == ["joint/v1"]
+    refused = wye("list", "joint", "--protocol", "long")
+    assert refused.status == 2 and "no protocol 'long'" in refused.err
 
 
 def test_show_has_the_network_layer_by_layer(wye: CommandLine) -> None:

@@ -104,7 +104,7 @@ def page(document: Document) -> str:
     )
     growth = Table(
         ["", "early", "late"],
-        [[each.what, f"{each.early:g}", f"{each.late:g}"] for each in document.growth],
+        [[each.what, f"{each.early:.4g}", f"{each.late:.4g}"] for each in document.growth],
     )
     inputs = Table(
         ["border", "inputs", "taken", "refused in a message", "traceback", "slowest"],

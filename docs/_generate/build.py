@@ -49,7 +49,6 @@ def pages() -> dict[Path, str]:
         if study.grids
         for file, svg in gains_page.pictures(name, runs)
     }
-    found = findings(by_row(runs))
     readme, home = ROOT / "README.md", DOCS / "index.md"
     return {
         **pictures,

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 import gains_page
 from markup import cell, table
+from published_table import counts as counts_of
+from published_table import figure, systems
 
+from wye.evidence.collect import by_row
 from wye.evidence.findings import Finding
 from wye.evidence.verdict import VERDICTS
 from wye.metrics import metric
@@ -71,21 +74,15 @@ def evidence(found: Sequence[Finding], runs: Sequence[Record]) -> str:
     ]
     counts = Counter(one.verdict for one in found)
     every = _listed([f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]])
-    systems = [
-        f"{name}/{row}"
-        for name, study in studies().items()
-        for row, settings in study.rows.items()
-        if "source" in settings
-    ]
-    paper, either = (
-        len({run.row for run in runs if run.protocol in protocols}.intersection(systems))
-        for protocols in (("paper",), ("paper", "short"))
-    )
+    each = [counts_of(name, by_row(runs)) for name in studies()]
+    paper, _, short = map(sum, zip(*each, strict=True))
+    all_systems = sum(len(systems(name)) for name in studies())
     return (
         f"{table(('claim', 'published', 'measured', 'seeds', 'verdict'), lines)}\n\n"
-        f"Of all {len(found)} claims: {every}. Of the {len(systems)} published systems {either}"
-        f" have runs that come with Wye, {paper} of them exactly as published, the others with"
-        " fewer epochs. `wye claims` prints every claim, with your own runs beside these."
+        f"Of all {len(found)} claims: {every}. Of the {all_systems} published systems"
+        f" {paper + short} have runs that come with Wye, {paper} of them exactly as published, the"
+        " others with fewer epochs. `wye claims` prints every claim, with your own runs beside"
+        " these."
     )
 
 
@@ -102,9 +99,7 @@ def _said(one: Finding) -> str:
 
 
 def _value(one: Finding, value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{metric(one.claim.metric).show_difference(value)} {one.unit}".rstrip()
+    return "" if value is None else figure(one.claim.metric, value, signed=True)
 
 
 def _interval(one: Finding) -> str:

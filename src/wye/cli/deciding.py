@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from wye.cli.output import figure, print_json, print_table
-from wye.cli.study_progress import StudyProgress
+from wye.cli.study_progress import StudyProgress, say_failures
 from wye.cli.training import command_of
 from wye.evidence.collect import runs_by_row
 from wye.evidence.costs import Costs
@@ -137,10 +137,7 @@ def decide(decider: Decider, json: bool) -> None:
         print(f"wye: interrupted; finished runs count already: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     document = _document(decider, before, decider.found())
-    for run in document["runs"]:
-        if run["status"] == Status.FAILED:
-            failure = f"{run['row']} seed {run['seed']} failed: {run['message']}"
-            print(f"wye: {failure}", file=sys.stderr)
+    say_failures(document["runs"])
     if json:
         print_json(document)
     else:
@@ -153,17 +150,7 @@ def _document(
     decider: Decider, before: Sequence[Finding], after: Sequence[Finding]
 ) -> dict[str, Any]:
     """Every run and how it ended, and each claim that has more seeds or another verdict."""
-    runs = [
-        {
-            "row": entry.run.recipe.row,
-            "seed": entry.run.recipe.seed,
-            "folder": str(entry.run.folder),
-            "status": str(entry.status),
-            "seconds": entry.seconds,
-            "message": entry.message or None,
-        }
-        for entry in decider.entries.values()
-    ]
+    runs = [entry.as_json() for entry in decider.entries.values()]
     claims = [
         {**new.as_json(), "before": {"n": old.n, "verdict": old.verdict}}
         for old, new in zip(before, after, strict=True)

@@ -32,9 +32,8 @@ Overrides = Annotated[
         autocompletion=completion.settings,
     ),
 ]
-Protocol = Annotated[
-    str, typer.Option(help="paper: the row as published. short: its study's fewer epochs.")
-]
+PROTOCOL = "paper: the row as published. short: its study's fewer epochs."
+Protocol = Annotated[str, typer.Option(help=PROTOCOL)]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,7 +50,7 @@ def list_rows(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="paper: the row as published. short: its study's fewer epochs.",
+            help=PROTOCOL,
             show_default="paper; short of rows without such runs, marked so",
         ),
     ] = None,

@@ -11,6 +11,7 @@ import typer
 
 from wye.cli import completion
 from wye.cli.output import Json, figure, print_json, print_table
+from wye.cli.rows import PROTOCOL
 from wye.cli.training import Device, Track, command_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def study(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="paper: the row as published. short: its study's fewer epochs.",
+            help=PROTOCOL,
             show_default="paper; with --decide whichever decides sooner",
         ),
     ] = None,
@@ -122,7 +123,7 @@ def study(
         raise UsageError("no study or row is named; for instance: wye study fashion5 --seeds 3")
     settings = parse_overrides(changed)
 
-    from wye.cli.study_progress import StudyProgress, summary
+    from wye.cli.study_progress import StudyProgress, say_failures, summary
     from wye.jobs import Board, plan
     from wye.jobs.plan import each_message_once, requested
     from wye.runs.launch import Launch
@@ -166,10 +167,7 @@ def study(
         print(f"wye: interrupted; everything can be resumed: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     document = _document(board, request, seeds)
-    for run in document["runs"]:
-        if run["status"] == "failed":
-            failure = f"{run['row']} seed {run['seed']} failed: {run['message']}"
-            print(f"wye: {failure}", file=sys.stderr)
+    say_failures(document["runs"])
     if json:
         print_json(document)
     else:
@@ -215,17 +213,7 @@ def _finished(run: PlannedRun, max_steps: int | None) -> bool:
 
 def _document(board: Board, request: Request, seeds: int) -> dict[str, Any]:
     """Every run and how it ended."""
-    runs = [
-        {
-            "row": entry.run.recipe.row,
-            "seed": entry.run.recipe.seed,
-            "folder": str(entry.run.folder),
-            "status": str(entry.status),
-            "seconds": entry.seconds,
-            "message": entry.message or None,
-        }
-        for entry in board.entries.values()
-    ]
+    runs = [entry.as_json() for entry in board.entries.values()]
     runs += [
         {
             "row": row,

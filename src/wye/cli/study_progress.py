@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -66,6 +68,14 @@ class StudyProgress:
     def say(self, line: str) -> None:
         """Print a line above what is live."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_failures(runs: Sequence[dict[str, Any]]) -> None:
+    """Print why runs failed, as `Entry.as_json` has them."""
+    for run in runs:
+        if run["status"] == Status.FAILED:
+            failure = f"{run['row']} seed {run['seed']} failed: {run['message']}"
+            print(f"wye: {failure}", file=sys.stderr)
 
 
 def summary(board: Board) -> str:

@@ -17,7 +17,7 @@ from wye.evidence.paired import NO_FLOOR, differences, overlap
 from wye.evidence.results import Only
 from wye.evidence.verdict import Judgement, Sample, Verdict, holm, judge, judge_each
 from wye.recipe.identity import repeats
-from wye.recipe.resolve import PROTOCOLS
+from wye.recipe.resolve import PROTOCOLS, check_protocol
 from wye.registry import suggest
 from wye.runs.records import Record
 from wye.wording import shown
@@ -103,8 +103,8 @@ def findings(
     Raises:
         UsageError: there is no such protocol, or no such claim.
     """
-    if protocol is not None and protocol not in PROTOCOLS:
-        raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
+    if protocol is not None:
+        check_protocol(protocol)
     claims = load_claims()
     known = [claim.id for claim in claims]
     for name in ids or ():

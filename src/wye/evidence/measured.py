@@ -10,7 +10,7 @@ from wye.evidence.collect import one_each, runs_by_row
 from wye.evidence.results import Only
 from wye.metrics import METRICS, spread
 from wye.recipe import recipe_from_row
-from wye.recipe.resolve import PROTOCOLS
+from wye.recipe.resolve import PROTOCOLS, check_protocol
 from wye.runs.records import Record
 
 
@@ -25,7 +25,12 @@ def measured_figures(
 
     Args:
         protocol: None for `paper`, and the other one for rows that have no run under it.
+
+    Raises:
+        UsageError: there is no such protocol.
     """
+    if protocol is not None:
+        check_protocol(protocol)
     found = runs_by_row(root, only)
     measured: dict[str, dict[str, dict[str, Any]]] = {}
     for asked in PROTOCOLS if protocol is None else (protocol,):

@@ -36,7 +36,9 @@ def _lacking(claim: Claim, protocol: str, runs: Runs, n: int) -> str:
         if not any(claim.metric in one.metrics for of in runs[row, protocol].values() for one in of)
     ]:
         label = metric(claim.metric).label.lower()
-        whose = ", which is one machine's and not shipped" if label == "training time" else ""
+        whose = (
+            ", which is one machine's and not shipped" if claim.metric == "train_seconds" else ""
+        )
         return f"the runs of {', '.join(unmeasured)} have no {label}{whose}"
     if n == 0:
         return "no seed has runs of all rows by one machine, precision and judge"

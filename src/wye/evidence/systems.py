@@ -11,7 +11,7 @@ from wye.evidence.collect import Repeats, Runs, runs_by_row
 from wye.evidence.results import Only, records
 from wye.recipe import Recipe
 from wye.recipe.identity import protocols_of
-from wye.recipe.resolve import PROTOCOLS
+from wye.recipe.resolve import PROTOCOLS, check_protocol
 from wye.registry import suggest
 from wye.studies import row_names
 from wye.wording import shown
@@ -54,8 +54,7 @@ def find_systems(
         UsageError: there is no such protocol, row or folder, it has no complete run, or its runs
             are of several recipes.
     """
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
+    check_protocol(protocol)
     rows = set(targets) & set(row_names())
     runs = runs_by_row(root, only) if rows else {}
     return [

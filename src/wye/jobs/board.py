@@ -63,6 +63,17 @@ class Entry:
     times_held: int = 0
     look_at: float = 0.0
 
+    def as_json(self) -> dict[str, Any]:
+        """The run and how it ended."""
+        return {
+            "row": self.run.recipe.row,
+            "seed": self.run.recipe.seed,
+            "folder": str(self.run.folder),
+            "status": str(self.status),
+            "seconds": self.seconds,
+            "message": self.message or None,
+        }
+
 
 class BoardObserver(Protocol):
     """Is called when something happens on a board."""

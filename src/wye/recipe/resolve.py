@@ -44,8 +44,7 @@ def recipe_from_row(name: str, protocol: str = "paper") -> Recipe:
     settings = row_settings(name)
     if protocol == "paper":
         return validated(settings)
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
+    check_protocol(protocol)
     study = settings["study"]
     if protocol not in protocols(name):
         having = [name for name, other in studies().items() if other.short]
@@ -55,6 +54,12 @@ def recipe_from_row(name: str, protocol: str = "paper") -> Recipe:
     short = normalized(studies()[study].short)
     changed = _refit(settings, merge(settings, short), short, log=False)
     return validated({**changed, "protocol": protocol})
+
+
+def check_protocol(protocol: str) -> None:
+    """Raise UsageError if there is no such protocol."""
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"no protocol {shown(protocol)}; {suggest(protocol, PROTOCOLS)}")
 
 
 def protocols(row: str) -> tuple[str, ...]:

@@ -144,14 +144,15 @@ def _handed() -> Any:
     class Handed(ModelHubMixin):
         def __init__(self, model: Shared | None = None, name: str = "") -> None:
             self.model, self.name, self.folder = model, name, Path()
+            self.run = None if model is None else _measured(model)
 
         def _save_pretrained(self, save_directory: Path) -> None:
             assert self.model is not None
-            _write(self.model, RunFolder(save_directory))
+            _write(self.model, self.run, RunFolder(save_directory))
 
         def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
             assert self.model is not None
-            return _card(self.model, self.name)
+            return _card(self.model, self.run, self.name)
 
         @classmethod
         def _from_pretrained(
@@ -183,13 +184,12 @@ def _handed() -> Any:
     return Handed
 
 
-def _write(model: Shared, folder: RunFolder) -> None:
+def _write(model: Shared, run: Run | None, folder: RunFolder) -> None:
     """The files of a model, and of the run that measured it."""
     folder.write_weights("model.safetensors", model.network.state_dict())
     data = _without_paths(model.config.get("data"))
     folder.write_json("config.json", {**model.config, "data": data})
     folder.write_recipe(_recipe(model))
-    run = _measured(model)
     for name in ("result.json", "environment.json"):
         (folder.path / name).unlink(missing_ok=True)
     if run is not None:
@@ -238,8 +238,8 @@ def _without_paths(value: Any) -> Any:
     return value
 
 
-def _card(model: Shared, name: str) -> ModelCard:
-    run, config = _measured(model), model.config
+def _card(model: Shared, run: Run | None, name: str) -> ModelCard:
+    config = model.config
     return model_card(
         _recipe(model),
         str(_without_paths(config.get("data"))),
