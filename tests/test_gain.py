@@ -86,6 +86,13 @@ def test_no_round_is_begun_that_would_exceed_the_time() -> None:
     assert sentence(found).startswith("not decided after 2 pairs on 10,000 test images: ")
 
 
+def test_a_loss_is_said_as_one_while_nothing_is_decided() -> None:
+    recipe = resolve("joint/v4-l2", {"data": "shapes"})
+    worse = planted({"joint": -0.05, "joint-all": -0.06, "denoising": -0.07})
+    found = measure(recipe, ARMS, worse, pairs=1)
+    assert re.search(r"joint, the best arm, loses \d\.\d points$", sentence(found))
+
+
 def test_values_that_never_differ_end_it_without_an_interval() -> None:
     found = measure(resolve("joint/v4-l2", {"data": "shapes"}), ARMS, planted({}, noise=0.0))
     assert {len(effect.gains) for effect in found.effects} == {8}

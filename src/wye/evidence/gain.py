@@ -202,24 +202,28 @@ def sentence(gain: Gain) -> str:
     effects = {effect.arm: effect for effect in gain.effects}
     best = gain.best.name
     if best in effects:
-        return f"the autoencoder helps here: {best} gains {_points(effects[best])}"
+        return f"the autoencoder helps here: {best} {_gained(effects[best])}"
     verdicts = {effect.verdict for effect in effects.values()}
     most = max(effects.values(), key=lambda effect: effect.mean)
     if verdicts == {"hurts"}:
-        return f"the autoencoder hurts here: {most.arm}, the best arm, loses {_points(most, -1)}"
+        return f"the autoencoder hurts here: {most.arm}, the best arm, {_gained(most)}"
     if "undecided" in verdicts:
         count = len(most.gains)
         each = [record.images or 0 for record in gain.records[CLASSIFIER].values()]
         images = " to ".join(f"{number:,}" for number in sorted({min(each), max(each)}))
         return (
             f"not decided after {count} pair{'s' if count > 1 else ''} on {images} test images:"
-            f" {most.arm}, the best arm, gains {_points(most)}"
+            f" {most.arm}, the best arm, {_gained(most)}"
         )
     return (
         "the autoencoder makes no difference here that is larger than"
         f" {100 * gain.margin:g} point{'s' if gain.margin != 0.01 else ''}:"
-        f" the best arm, {most.arm}, gains {_points(most)}"
+        f" the best arm, {most.arm}, {_gained(most)}"
     )
+
+
+def _gained(effect: Effect) -> str:
+    return f"loses {_points(effect, -1)}" if effect.mean < 0 else f"gains {_points(effect)}"
 
 
 def _points(effect: Effect, sign: int = 1) -> str:
