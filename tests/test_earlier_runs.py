@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner
+from command_line import CommandLine
+from safetensors.torch import load_file
 
 import wye
-from wye.cli.app import app
 
 RELEASES = sorted((Path(__file__).parent / "earlier_runs").iterdir())
 
@@ -26,37 +26,32 @@ def earlier(request: pytest.FixtureRequest, in_empty_folder: Path) -> Path:
     return Path(shutil.copytree(request.param, in_empty_folder / "moved"))
 
 
-def call(*words: object) -> str:
-    result = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def test_an_earlier_run_is_measured_as_it_was(earlier: Path) -> None:
+def test_an_earlier_run_is_measured_as_it_was(earlier: Path, command_line: CommandLine) -> None:
     before = json.loads((earlier / "result.json").read_text())["test"]
-    found = json.loads(call("evaluate", earlier, "--json"))["test"]
+    found = json.loads(command_line("evaluate", str(earlier), "--json").out)["test"]
     assert found["accuracy"] == before["accuracy"]
     for name in ("psnr", "mse", "cross_entropy"):
         assert found[name] == pytest.approx(before[name], rel=1e-5)
 
 
-def test_an_earlier_run_predicts_and_is_reported(earlier: Path) -> None:
+def test_an_earlier_run_predicts_and_is_reported(earlier: Path, command_line: CommandLine) -> None:
     model = wye.load(earlier)
     images = wye.data.load("shapes").test.pixels[:8]
     found = model.predict(images)
     stored = json.loads((earlier / "config.json").read_text())
     assert len(found) == 8 and max(found) < len(stored["classes"])
-    call("report", earlier, "--out", "report")
+    assert command_line("report", str(earlier), "--out", "report").status == 0
     assert "small" in Path("report", "index.html").read_text()
 
 
-def test_an_earlier_checkpoint_goes_on_to_the_same_weights(earlier: Path) -> None:
-    from safetensors.torch import load_file
-
+def test_an_earlier_checkpoint_goes_on_to_the_same_weights(
+    earlier: Path, command_line: CommandLine
+) -> None:
     before = load_file(earlier / "model.safetensors")
     for name in ("result.json", "model.safetensors", "predictions.safetensors", "config.json"):
         (earlier / name).unlink()
-    call("train", earlier / "recipe.yaml", "--out", earlier, "--resume")
+    words = ("train", str(earlier / "recipe.yaml"), "--out", str(earlier), "--resume")
+    assert command_line(*words).status == 0
     after = load_file(earlier / "model.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
