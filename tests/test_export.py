@@ -89,6 +89,22 @@ def test_the_command_writes_a_file_and_says_how_far_it_is_off(run: Run, tmp_path
     assert abs(report["accuracy"] - report["accuracy_before"]) < 0.1
 
 
+def test_images_that_are_prepared_first_are_told(tmp_path: Path) -> None:
+    run = wye.train(
+        "joint/v1",
+        data={"name": "shapes", "per_class": 4, "validation": 0, "prepare": "resize(24)"},
+        train={"batch_size": 20},
+        max_steps=1,
+        out=tmp_path / "run",
+        progress=False,
+    )
+    done = CliRunner().invoke(app, ["export", str(run.path)])
+    assert "it takes 3x24x24 pixels as data.prepare leaves them: resize(24)" in done.output
+    session = onnxruntime.InferenceSession(run.path / "classifier.onnx")
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata["prepare"] == "resize(24)" and json.loads(metadata["pixels"]) == [3, 24, 24]
+
+
 def test_what_cannot_be_exported_is_said(model: Model, tmp_path: Path) -> None:
     for form, part, quantize, complaint in (
         ("onyx", "whole", None, "did you mean 'onnx'"),

@@ -39,8 +39,8 @@ def export(
 ) -> None:
     """Write a run's network as one file for other programs.
 
-    It takes uint8 pixels, and is compared with PyTorch before it is kept. Or as a folder for other
-    people, which `wye.Model.from_pretrained` reads.
+    It takes uint8 pixels as the run's data.prepare leaves them, and is compared with PyTorch before
+    it is kept. Or as a folder for other people, which `wye.Model.from_pretrained` reads.
     """
     import numpy as np
 
@@ -69,6 +69,8 @@ def export(
         "file": str(place),
         "bytes": made.size,
         "largest_difference": made.difference,
+        "pixels": list(model.pixels),
+        "prepare": model.config["prepare"],
     }
     if data is not None and part == "classifier":
         labels = data.test.labels.numpy()
@@ -79,6 +81,9 @@ def export(
         print_json(report)
         return
     print(f"{place}: {made.size / 1e6:.2f} MB, differs from PyTorch by {made.difference:.1e}")
+    if report["prepare"] and part != "decoder":
+        size = "x".join(map(str, model.pixels))
+        print(f"it takes {size} pixels as data.prepare leaves them: {report['prepare']}")
     if "accuracy" in report:
         print(
             f"accuracy on the test images: {100 * report['accuracy']:.2f} %"
