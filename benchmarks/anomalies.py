@@ -1,7 +1,5 @@
 """How well a run tells images of classes that it never saw from further ones of its own classes.
 
-    python -m benchmarks.anomalies --out docs/anomalies.md
-
 Of each data set one run learns the first five classes and one the last five. The test images of
 each class that a run did not see are then held against those of the classes that it saw, by
 reconstruction error and by how low the highest probability is.
@@ -9,19 +7,15 @@ reconstruction error and by how low the highest probability is.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 import wye
-from benchmarks.result import shown
 from wye.data.catalog import DATASETS
 from wye.data.sources import load
 
@@ -88,8 +82,8 @@ def measured(data: str, network: str, per_class: int = PER_CLASS, **settings: An
     return Line(data, network, float(np.mean(accuracies)), error, probability)
 
 
-def page(lines: Iterable[Line], seconds: float) -> str:
-    """The page of what was found."""
+def section(lines: Iterable[Line]) -> str:
+    """What was found, as a section of a page."""
 
     def cell(values: list[float]) -> str:
         return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
@@ -100,14 +94,9 @@ def page(lines: Iterable[Line], seconds: float) -> str:
         for line in lines
     )
     epochs = TRAINING["train"]["epochs"]  # type: ignore[index]
-    return f"""# Evidence on anomalies
-
-Written by `python -m benchmarks.anomalies --out docs/anomalies.md` in {shown(seconds / 60)}
-minutes.
-
-Of each data set one run learns the first five classes and one the last five ({PER_CLASS} images of
-each, {epochs} epochs, seed 0). The test images ({TESTED} of each class) of every class that a run
-did not see are held against those of the five that it saw. The value is the area under the ROC
+    return f"""Of each data set one run learns the first five classes and one the last five
+({PER_CLASS} images of each, {epochs} epochs, seed 0). The test images ({TESTED} of each class) of
+every class that a run did not see are held against those of the five that it saw. The value is the area under the ROC
 curve: the probability that an image of an unseen class gets the higher score; 0.5 is guessing, and
 below it the unseen class looks the more usual one. Mean over the ten classes, least and greatest in
 brackets; accuracy on the classes seen.
@@ -119,26 +108,3 @@ brackets; accuracy on the classes seen.
 decoder can copy what it never saw. `narrow` has a code of {64} values
 (`network.encoder="{NETWORKS["narrow"]["network"]["encoder"]}"`).
 """
-
-
-def main() -> None:
-    """Measure all, and print the page or write it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.anomalies", description=__doc__)
-    parser.add_argument("--out", type=Path, help="the page; printed if not given")
-    out = parser.parse_args().out
-    start = time.perf_counter()
-    torch.manual_seed(0)
-    lines = []
-    for data in SETS:
-        for network in NETWORKS:
-            lines.append(measured(data, network))
-            print(f"{time.perf_counter() - start:.0f} s {lines[-1]}", flush=True)
-    text = page(lines, time.perf_counter() - start)
-    if out is None:
-        print(text)
-    else:
-        out.write_text(text)
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import wye
-from benchmarks.anomalies import Line, auroc, page
+from benchmarks.anomalies import Line, auroc, section
 from wye.cli.app import app
 from wye.data.inspection import Unreadable
 from wye.data.listing import Entry
@@ -336,6 +336,6 @@ def test_the_evidence_on_anomalies_is_a_share_of_pairs() -> None:
         *(1, 0, 0.375, 0.75)
     ]
     found = Line("shapes", "narrow", 0.5, [0.25, 0.75], [1.0, 1.0])
-    assert "| shapes | narrow | 50 % | 0.50 (0.25 to 0.75) | 1.00 (1.00 to 1.00) |" in page(
-        [found], 60
+    assert "| shapes | narrow | 50 % | 0.50 (0.25 to 0.75) | 1.00 (1.00 to 1.00) |" in section(
+        [found]
     )
