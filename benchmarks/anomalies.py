@@ -96,10 +96,10 @@ def section(lines: Iterable[Line]) -> str:
     epochs = TRAINING["train"]["epochs"]  # type: ignore[index]
     return f"""Of each data set one run learns the first five classes and one the last five
 ({PER_CLASS} images of each, {epochs} epochs, seed 0). The test images ({TESTED} of each class) of
-every class that a run did not see are held against those of the five that it saw. The value is the
-area under the ROC curve: the probability that an image of an unseen class gets the higher score; 0.5
-is guessing, and below it the unseen class looks the more usual one. Mean over the ten classes, least
-and greatest in brackets; accuracy on the classes seen.
+every class that a run did not see are held against those of the five that it saw. The value is
+the area under the ROC curve: the probability that an image of an unseen class gets the higher
+score; 0.5 is guessing, and below it the unseen class looks the more usual one. Mean over the ten
+classes, least and greatest in brackets; accuracy on the classes seen.
 
 | data | network | accuracy | reconstruction error | low top probability |
 |---|---|---|---|---|
