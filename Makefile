@@ -4,8 +4,9 @@
 # make bench  measure speed and memory, and write docs/performance.md
 # make soak   kills, sharing, generated inputs for half an hour, and write docs/reliability.md
 # make supply the releases, licences and bill of materials of the environment: constraints.txt,
-#             docs/licences.md and build/sbom.json (CycloneDX)
+#             locked.txt (their hashes), docs/licences.md and build/sbom.json (CycloneDX)
 # make env    only the environment, in .venv
+# make locked the same, from files whose hashes are in locked.txt and no others
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,7 +14,7 @@ RUN := runs/make-run
 
 SUPPLY := build/supply/bin
 
-.PHONY: env run test lint docs bench supply soak clean
+.PHONY: env locked run test lint docs bench supply soak clean
 
 env: .venv/ready
 
@@ -23,6 +24,15 @@ env: .venv/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-c constraints.txt -e '.[dev]'
 	@touch $@
+
+# What is built here, from this folder, has no hash; all else must have one.
+locked:
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv, hashes checked"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --no-deps -r locked.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch .venv/ready
 
 # Without a source of CIFAR-10 the same goes on with a generated data set, and says so.
 run: env
@@ -55,18 +65,25 @@ soak: env
 $(SUPPLY)/pip-licenses:
 	@$(PYTHON) -m venv build/supply
 	@$(SUPPLY)/python -m pip install --quiet --disable-pip-version-check \
-		cyclonedx-bom==7.5.0 pip-licenses==5.5.5
+		cyclonedx-bom==7.5.0 pip-licenses==5.5.5 uv==0.13.9
 
 supply: env $(SUPPLY)/pip-licenses
 	@{ echo "# The releases that the Makefile installs and tests with; written by make supply."; \
 		$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
+	@# torch's build for CPUs is a file of its own, beside those of the index.
+	@rm -rf build/torch && $(BIN)/python -m pip download --quiet --disable-pip-version-check \
+		--no-deps -d build/torch "torch==$$($(BIN)/pip freeze | sed -n 's/^torch==//p')"
+	@{ echo "# The hashes of all files of these releases; written by make supply."; \
+		$(SUPPLY)/uv pip compile --quiet constraints.txt --generate-hashes --no-deps --no-header \
+			--no-annotate --python $(BIN)/python; } > locked.txt
+	@sed -i "/^torch==/a \    --hash=sha256:$$(sha256sum build/torch/* | cut -c1-64) \\\\" locked.txt
 	@{ echo "# Licences of the environment"; echo; \
 		echo "Of every package that \`make env\` installs, Wye's extras and tools among them, as their"; \
 		echo "metadata say; written by \`make supply\`. \`pip install .\` alone brings far fewer."; echo; \
 		$(SUPPLY)/pip-licenses --python=$(BIN)/python --from=mixed --format=markdown \
 			--ignore-packages wye; } > docs/licences.md
 	@$(SUPPLY)/cyclonedx-py environment $(BIN)/python --of JSON -o build/sbom.json
-	@echo "constraints.txt, docs/licences.md, build/sbom.json"
+	@echo "constraints.txt, locked.txt, docs/licences.md, build/sbom.json"
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
