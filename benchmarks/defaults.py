@@ -57,7 +57,7 @@ class Folder:
 def drawing(kind: str, number: int) -> Image.Image:
     """The outline of a figure in a colour, of random size, place and turn, on white."""
     random = np.random.default_rng([number, *kind.encode()])
-    side = int(random.integers(80, 140))
+    side = int(random.integers(32, 60))
     radius = side * random.uniform(0.2, 0.42)
     middle = random.uniform(radius, side - radius, 2)
     turn = random.uniform(0, 2 * math.pi)
@@ -70,14 +70,14 @@ def drawing(kind: str, number: int) -> Image.Image:
         x, y = length * math.cos(angle), flat * length * math.sin(angle)
         corners.append(
             (
-                middle[0] + x * math.cos(turn) - y * math.sin(turn) + random.normal(0, 1),
-                middle[1] + x * math.sin(turn) + y * math.cos(turn) + random.normal(0, 1),
+                middle[0] + x * math.cos(turn) - y * math.sin(turn) + random.normal(0, 0.7),
+                middle[1] + x * math.sin(turn) + y * math.cos(turn) + random.normal(0, 0.7),
             )
         )
     picture = Image.new("RGB", (side, side), "white")
     colour = tuple(int(value) for value in random.integers(0, 200, 3))
     lines = [*corners, corners[0], corners[1]]
-    ImageDraw.Draw(picture).line(lines, colour, int(random.integers(2, 6)), "curve")
+    ImageDraw.Draw(picture).line(lines, colour, int(random.integers(1, 4)), "curve")
     return picture
 
 
