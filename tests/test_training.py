@@ -18,8 +18,9 @@ from wye.data.prepare import prepare
 from wye.errors import TrainingError, UsageError
 from wye.network import Network, build_network
 from wye.network.freezing import freeze, hold_statistics
-from wye.recipe import Recipe
+from wye.recipe import Recipe, resolve
 from wye.recipe.schema import TrainSettings
+from wye.runs.setup import set_up
 from wye.streams import Streams
 from wye.training import Trainer
 from wye.training.optimizers import build_optimizer
@@ -253,6 +254,28 @@ def test_early_stopping_ends_a_phase_and_not_the_run() -> None:
     records = list(trainer(settings).epochs())
     assert [record.phase for record in records] == ["phase 1"] * 4 + ["phase 2"] * 7
     assert records[0].best
+
+
+@pytest.mark.parametrize(("row", "bound"), [("joint/v2", 0.02), ("wye/quick", 0.6)])
+def test_bf16_stays_near_fp32(row: str, bound: float) -> None:
+    """Losses within 1 %, and what five steps change within a bound.
+
+    Muon asks for the direction of each step alone, which is noise where a gradient is near zero:
+    its bound is wide.
+    """
+    data = {"name": "shapes", "per_class": 8, "validation": 0}
+    settings = resolve(row, {"data": data, "train": {"batch_size": 16, "epochs": 1}, "phases": []})
+    found = {}
+    for precision in ("fp32", "bf16"):
+        ready = set_up(settings)
+        start = weights(ready.network)
+        of = (ready.network, ready.data, ready.streams)
+        [record] = Trainer(settings, *of, max_steps=5, precision=precision).epochs()
+        found[precision] = start, weights(ready.network), record.train
+    (start, exact, terms), (_, rounded, near) = found["fp32"], found["bf16"]
+    for term in ("classification", "reconstruction"):
+        assert near[term] == pytest.approx(terms[term], rel=0.01) and near[term] != terms[term]
+    assert 0 < (rounded - exact).norm() < bound * (exact - start).norm()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
