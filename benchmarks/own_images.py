@@ -7,6 +7,7 @@ much memory many files ask for, and what an image's anomaly score is good for. W
 `--runs` is not done again.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import argparse
@@ -17,6 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wye.machine import cpu_name, wait_passively
+
+wait_passively()  # as the command does, before the imports that follow load torch
+
 import torch
 from PIL import Image
 
@@ -26,7 +31,6 @@ from benchmarks.result import shown
 from wye.apart import in_own_process, peak_memory
 from wye.data.sources import load
 from wye.files import write_atomically
-from wye.machine import cpu_name
 
 COUNTS = (1_000, 10_000)
 """Files that are predicted."""
