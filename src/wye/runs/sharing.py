@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
-from torch import nn
 
 from wye.errors import MachineError, UsageError, WyeError, message_of
+from wye.network.build import Network
 from wye.network.describe import count_parameters
 from wye.recipe.overrides import validated
 from wye.recipe.schema import Recipe
@@ -43,7 +43,7 @@ class Shared:
     """
 
     config: dict[str, Any]
-    network: nn.Module
+    network: Network
     recipe: dict[str, Any] | None
     run: Run | None = None
     latent_size: int
