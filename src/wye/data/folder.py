@@ -33,7 +33,7 @@ from wye.data.storage import (
     stored,
     taken,
 )
-from wye.data.tables import list_table, table_beside
+from wye.data.tables import check_same_classes, list_table, table_beside
 from wye.errors import UsageError
 from wye.recipe.parts import HUB
 
@@ -93,13 +93,15 @@ def listing_of(path: str | Path) -> Listing:
     if is_saved(root):
         return list_dataset(root)
     try:
-        return list_folder(root)
+        found = list_folder(root)
     except UsageError:
         if (table := table_beside(root)) is None:
             raise
         found = list_table(table)
         found.notes.append(f"the folder has no classes of its own: {table.name} says them")
         return found
+    check_same_classes(root, found)
+    return found
 
 
 def inspect_own(path: str | Path, own: Own = Own()) -> Inspection:

@@ -36,12 +36,14 @@ class Entry:
         part: one of `layout.PARTS`.
         label: its class; '' where it has none.
         open: opens it, pixels not yet read.
+        file: where it lies, if `path` is what a table calls it.
     """
 
     path: str
     part: str
     label: str
     open: Callable[[], Image.Image]
+    file: Path | None = None
 
 
 @dataclass

@@ -215,6 +215,14 @@ def _labelled(entries: list[Entry], name: str, run: Run, model: Model) -> list[E
     """The images that are measured."""
     known = ", ".join(model.classes[:10])
     found = [entry for entry in entries if entry.label]
+    less = [entry for entry in entries if not entry.label]
+    others = [folder for folder in folders_of(less) if folder]
+    spelled = {each.casefold(): each for each in model.classes}
+    if alike := [folder for folder in others if folder.casefold() in spelled]:
+        raise UsageError(
+            f"{name}: the folder {alike[0]} is spelled otherwise than the run's class"
+            f" {spelled[alike[0].casefold()]}; call it that"
+        )
     if not found:
         raise UsageError(
             f"no image of {name} has a class; wanted: folders called as the run's classes"
@@ -223,14 +231,7 @@ def _labelled(entries: list[Entry], name: str, run: Run, model: Model) -> list[E
     if len(tests := [entry for entry in found if entry.part == TEST]) not in (0, len(found)):
         log.info("%s: its test part is measured, %d of %d images", name, len(tests), len(found))
         found = tests
-    if less := [entry for entry in entries if not entry.label]:
-        others = [f for f in folders_of(less) if f]
-        spelled = {name.casefold(): name for name in model.classes}
-        if alike := [f for f in others if f.casefold() in spelled]:
-            raise UsageError(
-                f"{name}: the folder {alike[0]} is spelled otherwise than the run's class"
-                f" {spelled[alike[0].casefold()]}; call it that"
-            )
+    if less:
         log.warning(
             "%s: %d images have no class of the run and are left out%s",
             *(name, len(less), f" (in {', '.join(others[:5])})" if others else ""),

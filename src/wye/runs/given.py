@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -21,7 +23,7 @@ from wye.data.hub import is_saved
 from wye.data.images import DataSet
 from wye.data.inspection import Unreadable
 from wye.data.layout import MASKS, PARTS, normal, part_of
-from wye.data.listing import ARRAYS, Entry, every_image
+from wye.data.listing import ARRAYS, TABLES, Entry, every_image
 from wye.data.reading import READ_ERRORS, open_image, why
 from wye.data.sources import load
 from wye.data.storage import Pixels, part_size
@@ -60,25 +62,65 @@ def given(data: str | Path | Sequence[str | Path], classes: Sequence[str] = ()) 
     return list(found.values())
 
 
+def _of_list(classes: set[str]) -> list[Entry]:
+    """What the lines of standard input name; those that name nothing are told."""
+    # Names of files are bytes, and need not be text in the terminal's encoding.
+    read = getattr(sys.stdin, "buffer", None)
+    text = sys.stdin.read() if read is None else os.fsdecode(read.read())
+    lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+    found: list[Entry] = []
+    faults: list[str] = []
+    for line in lines:
+        try:
+            found += _of(line, classes)
+        except UsageError as error:
+            faults.append(str(error))
+    named = "".join(f"\n  {fault}" for fault in faults)
+    if faults and not found:
+        raise UsageError(f"nothing of the list can be read:{named}")
+    if faults:
+        log.warning("%d of %d lines of the list are left out:%s", len(faults), len(lines), named)
+    return found
+
+
 def _of(item: str, classes: set[str]) -> Iterable[Entry]:
     if item == STDIN:
-        lines = [line.strip("\r\n") for line in sys.stdin]
-        return [entry for line in lines if line.strip() for entry in _of(line, classes)]
+        return _of_list(classes)
     if item in DATASETS:
         return _of_set(load(item))
     path = Path(item).expanduser()
     if path.is_dir() and not is_saved(path):
         return _of_folder(path, classes)
     if is_own(item):
-        array = path.suffix.lower() in ARRAYS
-        return (list_arrays(path, labelled=False) if array else listing_of(path)).entries
+        return _of_file(item, path)
     if path.is_file():
         return [Entry(item, "", _class_of(path.parts[:-1], classes), partial(open_image, path))]
     if matches := sorted(glob.glob(str(path), recursive=True)):
         return [entry for match in matches for entry in _of(match, classes)]
     if glob.has_magic(item):
         raise UsageError(f"nothing fits the pattern {item}")
+    if item.startswith(("http://", "https://")):
+        raise UsageError(f"{item} is an address: download it, and give the file")
+    if path.suffix or len(path.parts) > 1:
+        raise UsageError(f"there is no file or folder {item}")
     raise UsageError(f"there is no file, folder or data set {item}; {suggest(item, DATASETS)}")
+
+
+def _of_file(item: str, path: Path) -> list[Entry]:
+    """The images of a table, an array file or a data set of `datasets`, by paths of their own."""
+    if path.suffix.lower() in ARRAYS and path.is_file():
+        entries = list_arrays(path, labelled=False).entries
+        return [replace(entry, path=f"{item}/{entry.path}") for entry in entries]
+    if path.suffix.lower() in TABLES and path.is_file():
+        listing = list_table(path, labelled=False)
+        for note in listing.notes:
+            log.info("%s: %s", item, note)
+        for left in listing.left_out:
+            log.warning(
+                "%s: left out: %d %s (%s)", item, left.count, left.why, ", ".join(left.examples)
+            )
+        return [replace(entry, path=str(entry.file or entry.path)) for entry in listing.entries]
+    return listing_of(item).entries
 
 
 def _of_folder(root: Path, classes: set[str]) -> list[Entry]:
@@ -101,7 +143,7 @@ def _of_folder(root: Path, classes: set[str]) -> list[Entry]:
     ]
     if not any(entry.label for entry in entries) and (table := table_beside(root)) is not None:
         log.info("%s: the classes are those that %s says", root, table.name)
-        return list_table(table).entries
+        return _of_file(str(table), table)
     return entries
 
 
@@ -183,7 +225,7 @@ def say_faults(faults: Sequence[Unreadable], entries: Sequence[Entry]) -> None:
     """
     named = "".join(f"\n  {fault.path}: {fault.why}" for fault in faults)
     if faults and len(faults) == len(entries):
-        count = "it" if len(faults) == 1 else f"none of the {len(faults)} files"
-        raise UsageError(f"{count} cannot be read as an image:{named}")
+        which = "it cannot" if len(faults) == 1 else f"none of the {len(faults)} files can"
+        raise UsageError(f"{which} be read as an image:{named}")
     if faults:
         log.warning("%d of %d files cannot be read:%s", len(faults), len(entries), named)
