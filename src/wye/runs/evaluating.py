@@ -156,6 +156,10 @@ def _its_test_images(run: Run, model: Model, source: Path | None) -> Part:
         return measured_part(of, setup.network, images, "test", precision, judge)
 
     if (now := setup.data.inspection) is not None:
+        log.info(
+            "the run's own images: its test part is measured, %d of %d",
+            *(len(now.of(TEST)), len(now.files)),
+        )
         root = Path(now.root) if Path(now.root).is_dir() else Path()
         names = [str(root / file.path) for file in now.of(TEST)]
     else:
