@@ -113,7 +113,8 @@ def gain(
 def _record(recipe: Recipe, arm: Arm, root: Path, device: str, name: str) -> Record:
     """A run, which may take minutes, and a line that says that it is done."""
     from wye.runs.folder import RunFolder
-    from wye.runs.launch import Launch, finished_run, launch
+    from wye.runs.holding import finished_run
+    from wye.runs.launch import Launch, launch
     from wye.runs.records import Record
 
     folder = root / arm.name / f"seed-{recipe.seed}"

@@ -202,7 +202,7 @@ def _finished(run: PlannedRun, max_steps: int | None) -> bool:
     from wye.api import drawn
     from wye.errors import WyeError
     from wye.runs.folder import RunFolder
-    from wye.runs.launch import finished_run
+    from wye.runs.holding import finished_run
 
     try:
         found = finished_run(run.recipe, RunFolder(run.folder), max_steps=max_steps)

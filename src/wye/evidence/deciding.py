@@ -23,7 +23,7 @@ from wye.recipe import recipe_from_row
 from wye.recipe.resolve import PROTOCOLS, protocols
 from wye.recipe.schema import Recipe
 from wye.runs.folder import RunFolder
-from wye.runs.launch import finished_run
+from wye.runs.holding import finished_run
 
 UNKNOWN = 0.5
 """Probability that a look decides a claim of whose spread nothing is known."""

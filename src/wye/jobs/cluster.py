@@ -17,7 +17,8 @@ from wye.jobs.bundle import READ_BY_DEPENDENTS, Files, pack, unpack
 from wye.jobs.plan import PlannedRun
 from wye.jobs.worker import LAUNCH
 from wye.runs.folder import RunFolder
-from wye.runs.launch import HeldError, Launch, claimed
+from wye.runs.holding import HeldError, claimed
+from wye.runs.launch import Launch
 
 if TYPE_CHECKING:
     from distributed import Client, Queue

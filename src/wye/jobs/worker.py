@@ -32,7 +32,8 @@ from pydantic import TypeAdapter
 import wye
 from wye.errors import WyeError, message_of
 from wye.recipe.schema import Recipe
-from wye.runs.launch import HeldError, Launch, RunObserver
+from wye.runs.holding import HeldError
+from wye.runs.launch import Launch, RunObserver
 from wye.training.records import EpochRecord, RunningMeans
 
 GRACE = 15.0
