@@ -14,6 +14,8 @@ _UNSEEN = re.compile(
 )
 """Characters that a terminal obeys, that turn the direction of text, or that are none."""
 
+_STRAY = re.compile("[\ud800-\udfff]")
+
 _KINDS = {
     "bool": "it should be true or false",
     "dict": "it should hold settings",
@@ -47,6 +49,21 @@ def plain(text: str) -> str:
     Names of files and classes are somebody else's.
     """
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str) -> str:
+    """Text with all that is no sign to be seen written as an escape: one line, whatever it held."""
+    return plain(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def legible(text: str) -> str:
+    """Text that can be written as UTF-8: what a name holds beside that becomes escapes, `\\xff`."""
+    return _STRAY.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def shown(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,14 @@ from functools import partial
 
 from torch import Tensor
 
-from wye.data.inspection import File, Inspection, Unreadable, Values
+from wye.data.folder_names import spelling_notes
+from wye.data.inspection import File, Inspection, LeftOut, Unreadable, Values
 from wye.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from wye.data.listing import Entry, Listing
 from wye.data.looking import Facts, facts_of, header_of
 from wye.data.reading import CONSTANT, Reading, range_of
 from wye.errors import UsageError
+from wye.wording import legible
 
 SAMPLE = 64
 """Images that are decoded for a glance."""
@@ -107,9 +110,12 @@ def gathered(listing: Listing, found: Sequence[Facts | str]) -> Inspection:
     trained = {entry.label for entry, _ in seen if entry.part == TRAIN}
     for label in sorted({e.label for e in listing.entries if e.part == TRAIN} - trained):
         notes.append(f"{label}: none of its training images can be read, so it is no class")
+    notes += spelling_notes(trained)
+    if several := [e.path for e, f in seen if f.several]:
+        notes.append(_of_several(several))
     return Inspection(
-        root=str(listing.root),
-        about=listing.about,
+        root=legible(str(listing.root)),
+        about=legible(listing.about),
         files=tuple(
             File.model_validate(
                 {"path": e.path, "part": e.part, "label": e.label, "content": f.content}
@@ -118,8 +124,8 @@ def gathered(listing: Listing, found: Sequence[Facts | str]) -> Inspection:
             if not e.label or e.label in trained
         ),
         unreadable=unreadable,
-        left_out=tuple(listing.left_out),
-        notes=tuple(notes),
+        left_out=tuple(map(_legible, listing.left_out)),
+        notes=tuple(map(legible, notes)),
         smallest=sizes[0],
         median=sizes[len(sizes) // 2],
         largest=sizes[-1],
@@ -133,6 +139,18 @@ def gathered(listing: Listing, found: Sequence[Facts | str]) -> Inspection:
         drawn=False,
         size=listing.size,
     )
+
+
+def _legible(left: LeftOut) -> LeftOut:
+    examples = tuple(map(legible, left.examples))
+    return LeftOut(why=legible(left.why), count=left.count, examples=examples)
+
+
+def _of_several(paths: list[str]) -> str:
+    named = ", ".join(paths[:3])
+    if len(paths) == 1:
+        return f"1 file holds several pictures: the first is used ({named})"
+    return f"{len(paths):,} files hold several pictures: the first of each is used ({named})"
 
 
 def _ordered(seen: list[tuple[Entry, Facts]]) -> Iterable[tuple[Entry, Facts]]:
@@ -202,10 +220,29 @@ def with_test(found: Inspection, seed: int) -> Inspection:
         if len(order) > 1:
             held |= set(under[: len(order) - 1]) or {order[0]}
     if not held:
-        raise UsageError(
-            f"{found.root} has too few images to hold any out: add some, or a test folder"
-        )
+        raise UsageError(_none_to_hold_out(found))
     return _moved(found, held, TEST, drawn=True)
+
+
+def _none_to_hold_out(found: Inspection) -> str:
+    """Why no class has two different pictures, and what would be right."""
+    files, classes = found.of(TRAIN), found.classes
+    few = f"{found.root} has too few images to hold any out to test with"
+    if len(files) > len(classes):
+        alone = "all files are" if len(classes) == 1 else "all files of each class are"
+        return (
+            f"{few}: {alone} the same picture, as {files[0].path} is; each class needs two different"
+            " pictures or more"
+        )
+    if len(classes) == 1:
+        return f"{few}: it has one, {files[0].path}; add some, or a test folder"
+    numbers = all(re.fullmatch(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", name) for name in classes)
+    hint = "; numbers to be predicted are no classes: put them into ranges" if numbers else ""
+    return (
+        f"{few}: {len(classes)} classes for {len(files)} images, one each"
+        f" ({', '.join(classes[:3])}, …): are they classes? Each needs two images or more, or a"
+        f" test folder{hint}"
+    )
 
 
 def with_validation(found: Inspection, fraction: float, seed: int) -> Inspection:

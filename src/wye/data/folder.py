@@ -18,7 +18,7 @@ from wye.data.examine import examine, glance, with_test, with_validation, withou
 from wye.data.hub import is_saved, list_dataset
 from wye.data.images import DataSet, Images
 from wye.data.inspection import Inspection
-from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION
+from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION, part_of
 from wye.data.listing import ARRAYS, TABLES, Entry, Listing, list_folder
 from wye.data.membership import as_in_run
 from wye.data.reading import Fit, Reading, as_pixels, read_image, suffixes
@@ -36,6 +36,7 @@ from wye.data.storage import (
 from wye.data.tables import check_same_classes, list_table, table_beside
 from wye.errors import UsageError
 from wye.recipe.parts import HUB
+from wye.wording import one_line
 
 __all__ = ["Own", "inspect_own", "is_image", "is_own", "load_folder", "load_own", "read_image"]
 
@@ -94,14 +95,35 @@ def listing_of(path: str | Path) -> Listing:
         return list_dataset(root)
     try:
         found = list_folder(root)
-    except UsageError:
+    except UsageError as error:
         if (table := table_beside(root)) is None:
-            raise
+            beside = [f"did you mean {path}?" for path in _offered(root)[:3]]
+            raise UsageError("; ".join([str(error), *beside])) from None
         found = list_table(table)
         found.notes.append(f"the folder has no classes of its own: {table.name} says them")
         return found
     check_same_classes(root, found)
     return found
+
+
+def _offered(folder: Path) -> list[Path]:
+    """The tables and arrays in a folder that a person may have meant, the likeliest first.
+
+    Not those that hold places for answers, as `sample_submission.csv` and `test.csv` do.
+    """
+    own = (*TABLES, *ARRAYS)
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in own and p.is_file())
+    likely = [p for p in found if "submission" not in p.stem.casefold()]
+    likely = [p for p in likely if p.suffix.lower() in ARRAYS or part_of(p.stem) != TEST]
+    return sorted(likely, key=lambda p: (not _names_images(p), part_of(p.stem) != TRAIN))
+
+
+def _names_images(path: Path) -> bool:
+    """Whether a file holds images, or is a table of some that are there."""
+    try:
+        return path.suffix.lower() in ARRAYS or bool(list_table(path).entries)
+    except UsageError:
+        return False
 
 
 def inspect_own(path: str | Path, own: Own = Own()) -> Inspection:
@@ -124,7 +146,7 @@ def glance_at(path: str | Path, own: Own = Own()) -> Inspection:
 
 def _divided(found: Inspection, own: Own) -> Inspection:
     if own.strict and found.unreadable:
-        named = "".join(f"\n  {file.path}: {file.why}" for file in found.unreadable)
+        named = "".join(f"\n  {one_line(file.path)}: {file.why}" for file in found.unreadable)
         raise UsageError(f"{found.root}: {len(found.unreadable)} files cannot be read:{named}")
     if own.before is not None:
         return as_in_run(found, own.before)

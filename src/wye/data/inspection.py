@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -11,7 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION
+from wye.data.folder_names import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION
+from wye.data.lines import by, columns, cut, files_are, folded, some, some_files
 from wye.errors import MachineError
 
 Part = Literal["train", "validation", "test", "unlabelled"]
@@ -209,18 +209,18 @@ class Inspection(_Record):
         if self.unreadable:
             first = ", ".join(f.path for f in self.unreadable[:5])
             more = f" and {len(self.unreadable) - 5} more" if len(self.unreadable) > 5 else ""
-            yield f"{_files(len(self.unreadable))} cannot be read and left out: {first}{more}"
+            yield f"{some_files(len(self.unreadable))} cannot be read and left out: {first}{more}"
         yield from self.notes
         yield from self._about_copies()
         yield from self._about_values()
         if self.constant:
             yield (
-                f"{_are(len(self.constant))} of nearly one colour, as"
+                f"{files_are(len(self.constant))} of nearly one colour, as"
                 f" {', '.join(self.constant[:3])}"
             )
         if 10 * self.wide > len(self.files):
             yield (
-                f"{_are(self.wide)} over 1.5 times as wide as high, or the reverse: the ends are"
+                f"{files_are(self.wide)} over 1.5 times as wide as high, or the reverse: the ends are"
                 " cut off; data.fit=pad or data.fit=stretch keeps them"
             )
         yield from self._about_classes()
@@ -235,22 +235,22 @@ class Inspection(_Record):
                     f" measured on them is too good: {_pairs(groups)}; {way}"
                 )
         if groups := self.conflicts:
-            yield f"{_pictures(len(groups))} with two classes or more: {_pairs(groups)}; {way}"
+            yield f"{some(len(groups))} with two classes or more: {_pairs(groups)}; {way}"
         if extra := sum(len(group) - 1 for group in self.copies):
             kept = "; all copies of a picture are in one part" if self.drawn else ""
-            yield f"{_are(extra)} copies of another: {_pairs(self.copies)}{kept}; {way}"
+            yield f"{files_are(extra)} copies of another: {_pairs(self.copies)}{kept}; {way}"
 
     def _about_values(self) -> Iterator[str]:
         values = self.values
         if values.high:
             yield (
-                f"{_are(values.high)} of more than 8 bits, with values of {values.least:g} to"
+                f"{files_are(values.high)} of more than 8 bits, with values of {values.least:g} to"
                 f" {values.most:g}: {values.low:g} is black and {values.high_end:g} white for all"
             )
         if values.not_finite:
-            yield f"{_files(values.not_finite)} with NaN or infinite values: those become black"
+            yield f"{some_files(values.not_finite)} with NaN or infinite values: those become black"
         if values.coloured:
-            yield f"{_are(values.coloured)} of 16-bit colour: the upper 8 bits are read"
+            yield f"{files_are(values.coloured)} of 16-bit colour: the upper 8 bits are read"
         if self.dark or self.bright:
             how = "black" if self.dark else "white"
             yield f"all images are nearly {how}: are their values in another range?"
@@ -261,12 +261,12 @@ class Inspection(_Record):
         if self.drawn:
             for label, count in train.items():
                 if label and not test.get(label):
-                    yield f"{label} has {_pictures(count, 'image')} and no test image"
+                    yield f"{label} has {some(count, 'image')} and no test image"
         usual = sorted(train.values())[len(train) // 2] if train else 0
         few = [name for name, n in train.items() if 4 * n <= usual and n < 20]
         for label in few:
             yield (
-                f"{label} has {_pictures(train[label], 'training image')}, other classes {usual};"
+                f"{label} has {some(train[label], 'training image')}, other classes {usual};"
                 " if it is no class, move it out"
             )
         if len(train) > max(20, sum(train.values()) / 2):
@@ -274,7 +274,7 @@ class Inspection(_Record):
 
     def lines(self) -> Iterator[str]:
         """The findings for people, in lines of up to 80 columns."""
-        yield from _folded(f"{self.root}: {self.about}", "")
+        yield from folded(f"{self.root}: {self.about}", "")
         parts = list(self.counts)
         labels = [*self.classes] or [""]
         width = min(max(map(columns, (*labels, "all images"))), max(10, 78 - 12 * len(parts)))
@@ -286,87 +286,33 @@ class Inspection(_Record):
         sums = [sum(self.counts[part].values()) for part in parts]
         yield "all images".ljust(width) + "".join(f"{total:>12,}" for total in sums)
         how = ", ".join(f"{count:,} {mode}" for mode, count in sorted(self.modes.items()))
-        yield from _folded(
-            f"sizes: {_by(self.smallest)} to {_by(self.largest)}, median {_by(self.median)};"
+        yield from folded(
+            f"sizes: {by(self.smallest)} to {by(self.largest)}, median {by(self.median)};"
             f" {'grey' if self.grey else 'colour'} ({how})"
         )
         if self.drawn:
-            yield from _folded("test: a fifth of the images, drawn by their content")
+            held, all_of = (
+                len([f for f in self.files if f.part in parts and f.label])
+                for parts in ((TEST,), PARTS)
+            )
+            yield from folded(f"test: {held:,} of {all_of:,} images, drawn by their content")
         for left in self.left_out:
             first = ", ".join(left.examples)
-            yield from _folded(f"left out: {left.count:,} {left.why} ({first})")
+            yield from folded(f"left out: {left.count:,} {left.why} ({first})")
         for warning in self.warnings():
-            yield from _folded(f"note: {warning}")
+            yield from folded(f"note: {warning}")
         for file in self.unreadable:
-            yield from _folded(f"unreadable: {file.path}: {file.why}")
+            yield from folded(f"unreadable: {file.path}: {file.why}")
 
     def summary(self) -> str:
         """One line: images per part, classes, sizes."""
         parts = ", ".join(f"{sum(by.values()):,} {part}" for part, by in self.counts.items())
         return (
             f"{self.name}: {self.about}; {parts}; {len(self.classes)} classes; median"
-            f" {_by(self.median)}, {'grey' if self.grey else 'colour'}"
+            f" {by(self.median)}, {'grey' if self.grey else 'colour'}"
         )
-
-
-def columns(text: str) -> int:
-    """Columns of a terminal that a text takes."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
-
-
-def cut(text: str, width: int) -> str:
-    """A text brought to exactly so many columns."""
-    text = plain(text)
-    if columns(text) > width:
-        while columns(text) > width - 1:
-            text = text[:-1]
-        text += "…"
-    return text + " " * (width - columns(text))
-
-
-def plain(text: str) -> str:
-    """A text without what would move a terminal's cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _folded(text: str, indent: str = "  ") -> Iterator[str]:
-    """Lines of up to 80 columns."""
-    line = ""
-    for word in plain(text).split(" "):
-        while columns(word) > 80 - len(indent):
-            head = word[: 40 - len(indent) // 2]
-            if line:
-                yield line
-                line = ""
-            yield indent + head
-            word = word[len(head) :]
-        if line and columns(line) + 1 + columns(word) > 80:
-            yield line
-            line = indent + word
-        else:
-            line = f"{line} {word}" if line else word
-    yield line
 
 
 def _pairs(groups: Sequence[Iterable[File]]) -> str:
     shown = [" = ".join(file.path for file in list(group)[:2]) for group in groups[:3]]
     return ", ".join(shown) + (f" and {len(groups) - 3} more" if len(groups) > 3 else "")
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"
-
-
-def _are(count: int) -> str:
-    return f"{_files(count)} {'is' if count == 1 else 'are'}"
-
-
-def _pictures(count: int, noun: str = "picture") -> str:
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

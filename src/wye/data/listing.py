@@ -13,9 +13,11 @@ from PIL import Image
 
 from wye.data.inspection import LeftOut
 from wye.data.layout import Place, Tree, recognise
+from wye.data.masks import Masks, without_mask_files
 from wye.data.reading import SUFFIXES, looks_like_an_image, open_image, suffixes
 from wye.errors import UsageError
 from wye.recipe.parts import OWN_FILES
+from wye.wording import legible
 
 SYSTEM = (
     *("__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "@recycle", "@tmp"),
@@ -25,6 +27,8 @@ SYSTEM = (
 TABLES, ARRAYS = OWN_FILES[:4], OWN_FILES[4:]
 HIDDEN = "hidden files, and folders of the system"
 RUN = "in run folders of wye"
+BEGUN = ("recipe.yaml", "journal.jsonl")
+"""Of these a run folder has one at least, the second from its first moment."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Entry:
     """An image that is used.
 
     Attributes:
-        path: its name below the root, with slashes.
+        path: its name below the root, with slashes; what is no UTF-8 in it and in the label is
+            written as escapes, as these are shown and kept.
         part: one of `layout.PARTS`.
         label: its class; '' where it has none.
         open: opens it, pixels not yet read.
@@ -44,6 +49,10 @@ class Entry:
     label: str
     open: Callable[[], Image.Image]
     file: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", legible(self.path))
+        object.__setattr__(self, "label", legible(self.label))
 
 
 @dataclass
@@ -72,7 +81,7 @@ class _Scan:
         self.real = os.path.realpath(root)
         self.left_out: dict[str, list[str]] = defaultdict(list)
         self.led_out: list[str] = []
-        self.tables: list[str] = []
+        self.led_across: list[str] = []
         self.tree = self._tree(root, (), (self.real,))
 
     def _tree(self, folder: Path, place: Place, above: tuple[str, ...]) -> Tree:
@@ -89,20 +98,25 @@ class _Scan:
                 self.left_out[HIDDEN].append(name)
                 continue
             real = os.path.realpath(entry.path) if entry.is_symlink() else None
+            place_of = real or os.path.join(above[-1], entry.name)
             if entry.is_dir():
                 if real is not None and (real in above or self._leads_up(real)):
                     self.left_out["links that lead back to a folder above"].append(name)
                     continue
-                if os.path.isfile(os.path.join(entry.path, "recipe.yaml")):
+                if any(os.path.isfile(os.path.join(entry.path, name)) for name in BEGUN):
                     self.left_out[RUN].append(name)
                     continue
-                inner = self._tree(Path(entry.path), (*place, entry.name), (*above, real or ""))
+                inner = self._tree(Path(entry.path), (*place, entry.name), (*above, place_of))
                 tree.folders[entry.name] = inner
                 self._note_link(real, name, inner.count)
             elif not entry.is_file():
-                broken = "links that lead nowhere" if entry.is_symlink() else "no files"
+                broken = (
+                    "links that lead nowhere"
+                    if entry.is_symlink()
+                    else "pipes, sockets and the like"
+                )
                 self.left_out[broken].append(name)
-            elif self._is_image(Path(entry.path), name, top=not place):
+            elif self._is_image(Path(entry.path), name):
                 tree.files.append(entry.name)
                 self._note_link(real, name, 1)
         return tree
@@ -111,15 +125,14 @@ class _Scan:
         return (self.real + os.sep).startswith(real.rstrip(os.sep) + os.sep)
 
     def _note_link(self, real: str | None, name: str, count: int) -> None:
-        if real is not None and count and not (real + os.sep).startswith(self.real + os.sep):
-            self.led_out.append(name)
+        if real is not None and count:
+            inside = (real + os.sep).startswith(self.real + os.sep)
+            (self.led_across if inside else self.led_out).append(name)
 
-    def _is_image(self, path: Path, name: str, top: bool) -> bool:
+    def _is_image(self, path: Path, name: str) -> bool:
         suffix = path.suffix.lower()
         if suffix in suffixes():
             return True
-        if top and suffix in (*TABLES, *ARRAYS):
-            self.tables.append(name)
         if suffix in SUFFIXES:
             self.left_out[f"{suffix} files, which Pillow cannot read here"].append(name)
             return False
@@ -142,11 +155,10 @@ def list_folder(root: Path) -> Listing:
         layout = recognise(scan.tree, str(root))
     except UsageError as error:
         hints = [f"{left.count} {left.why}" for left in left_out if left.why != HIDDEN]
-        beside = [f"did you mean {root / name}?" for name in scan.tables[:3]]
         extra = f"; left out: {', '.join(hints)}" if hints else ""
         if hints and not scan.tree.count:
             extra += f"; read are {', '.join(suffixes())}"
-        raise UsageError("; ".join([f"{error}{extra}", *beside])) from None
+        raise UsageError(f"{error}{extra}") from None
     left_out += [
         _left_out(why, ["/".join(place) for place in places])
         for why, places in layout.unused.items()
@@ -156,6 +168,11 @@ def list_folder(root: Path) -> Listing:
         notes.append(
             f"{len(scan.led_out)} links lead out of the folder and are followed,"
             f" as {scan.led_out[0]}"
+        )
+    if scan.led_across:
+        notes.append(
+            f"{len(scan.led_across)} links lead to another place in the folder and are followed, as"
+            f" {scan.led_across[0]}: what they lead to may count twice"
         )
     entries = [
         Entry("/".join(place), part, label, partial(open_image, root.joinpath(*place)))
@@ -167,7 +184,11 @@ def list_folder(root: Path) -> Listing:
 def every_image(root: Path) -> tuple[list[Place], list[LeftOut]]:
     """Every image at or below a folder, as the names that lead to it, and what is left out."""
     scan = _Scan(root)
-    return list(scan.tree.paths()), [
+    masks = Masks()
+    tree = without_mask_files(scan.tree, masks)
+    for why, places in masks.unused.items():
+        scan.left_out[why].extend("/".join(place) for place in places)
+    return list(tree.paths()), [
         _left_out(why, names) for why, names in sorted(scan.left_out.items())
     ]
 

@@ -35,6 +35,7 @@ class Facts:
 
     Attributes:
         low, high: of its values, of 255 where it has 8 bits.
+        several: whether the file holds further pictures, as an animation does.
         pixels: uint8 `(3, size, size)`, if they were asked for and do not depend on other images,
             as the values of more than 8 bits and what shows through transparent places do.
     """
@@ -51,6 +52,7 @@ class Facts:
     coloured16: bool = False
     light: float | None = None
     constant: bool = False
+    several: bool = False
     pixels: Tensor | None = None
 
 
@@ -62,32 +64,48 @@ def facts_of(entry: Entry, reading: Reading | None = None) -> Facts | str:
     """
     try:
         with entry.open() as image:
-            size, mode = image.size, image.mode
-            tile = str(getattr(image, "tile", ""))
-            if is_deep(image):
-                upright = [ImageOps.exif_transpose(plane) for plane in planes(image)]
-                return _of_values(np.stack([*map(np.asarray, upright)], 2), upright[0].size, mode)
-            alone = reading is not None and not drafted(image, reading)
-            side = 1024 if size[0] * size[1] > REDUCED else max(size)
-            with shrunk(image, side) as decoded:
-                turned = ImageOps.exif_transpose(decoded)
-                if (size[0] > size[1]) != (turned.width > turned.height):
-                    size = size[::-1]
-                found = _looked_at(turned, size, mode, tile)
-                if reading is None or not alone or found.many_bits or found.light is not None:
-                    return found
-                return replace(found, pixels=as_tensor(turned, reading))
+            found = _facts(image, reading)
+            return replace(found, several=_holds_several(image))
     except READ_ERRORS as error:
         return why(error)
+
+
+def _facts(image: Image.Image, reading: Reading | None) -> Facts:
+    size, mode = image.size, image.mode
+    tile = str(getattr(image, "tile", ""))
+    if is_deep(image):
+        upright = [ImageOps.exif_transpose(plane) for plane in planes(image)]
+        return _of_values(np.stack([*map(np.asarray, upright)], 2), upright[0].size, mode)
+    alone = reading is not None and not drafted(image, reading)
+    side = 1024 if size[0] * size[1] > REDUCED else max(size)
+    with shrunk(image, side) as decoded:
+        turned = ImageOps.exif_transpose(decoded)
+        if (size[0] > size[1]) != (turned.width > turned.height):
+            size = size[::-1]
+        found = _looked_at(turned, size, mode, tile)
+        if reading is None or not alone or found.many_bits or found.light is not None:
+            return found
+        return replace(found, pixels=as_tensor(turned, reading))
 
 
 def header_of(entry: Entry) -> Facts | str:
     """What an image's header says: its size and mode."""
     try:
         with entry.open() as image:
-            return Facts("", image.size, image.mode, 0, 255, True)
+            several = _holds_several(image)
+            return Facts("", image.size, image.mode, 0, 255, True, several=several)
     except READ_ERRORS as error:
         return why(error)
+
+
+def _holds_several(image: Image.Image) -> bool:
+    """Whether a file holds further pictures that are its own and not previews of the first."""
+    if image.format == "MPO":  # a photograph of a camera that adds small ones
+        return False
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except READ_ERRORS:  # of what follows the first picture, which can be read
+        return False
 
 
 def content_of(entry: Entry) -> str:

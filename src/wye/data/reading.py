@@ -199,7 +199,9 @@ def fitted(rgb: Image.Image, reading: Reading) -> Image.Image:
     if fit == "stretch":
         return rgb.resize((size, size), method)
     if fit == "pad":
-        small = ImageOps.contain(rgb, (size, size), method)
+        longer = max(rgb.size)
+        width, height = (max(1, round(length / longer * size)) for length in rgb.size)
+        small = rgb.resize((width, height), method)
         pixels = np.asarray(small)
         rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         page = Image.new("RGB", (size, size), tuple(int(v) for v in np.median(rim, axis=0)))

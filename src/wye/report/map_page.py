@@ -13,6 +13,7 @@ from wye.plots.map import colours, map_figure
 from wye.plots.output import save
 from wye.report.gallery import columns
 from wye.report.site import environment
+from wye.wording import legible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def draw(found: Codes, out: Path, row: str, method: Method | None = None) -> Non
             .get_template("map.html")
             .render(title=f"Map of {row}", about=about, **_content(found, points, labels))
         )
-        save_bytes(out, page.encode())
+        save_bytes(out, legible(page).encode())
     else:
         save(map_figure(points, labels, about), out)
 

@@ -16,6 +16,7 @@ from wye.files import PARTIAL, write_atomically
 from wye.recipe.schema import Recipe
 from wye.runs.journal import Journal
 from wye.runs.pictures import Examples, Mistakes
+from wye.wording import one_line
 
 if TYPE_CHECKING:
     # Imported where weights are asked for: what runs measured is listed without torch.
@@ -92,14 +93,17 @@ class RunFolder:
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file; no NaN or infinity, which JSON doesn't have."""
         text = json.dumps(finite(content), indent=1, allow_nan=False, ensure_ascii=False)
-        write_atomically(self.path / name, (text + "\n").encode())
+        # What a name holds beside UTF-8 becomes an escape, which JSON has too.
+        write_atomically(self.path / name, (text + "\n").encode(errors="backslashreplace"))
 
     def write_inspection(self, found: Inspection) -> None:
         """Write `data.json`, and `unreadable.txt` where files could not be read."""
         self.write_json("data.json", found.document())
         if found.unreadable:
-            lines = "".join(f"{file.path}\t{file.why}\n" for file in found.unreadable)
-            write_atomically(self.path / "unreadable.txt", lines.encode(errors="replace"))
+            lines = "".join(
+                f"{one_line(file.path)}\t{one_line(file.why)}\n" for file in found.unreadable
+            )
+            write_atomically(self.path / "unreadable.txt", lines.encode())
 
     def write_metrics(self, lines: list[dict[str, Any]]) -> None:
         """Write `metrics.jsonl` whole: a resumed run drops what came after its checkpoint."""
