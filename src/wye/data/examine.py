@@ -231,8 +231,8 @@ def _none_to_hold_out(found: Inspection) -> str:
     if len(files) > len(classes):
         alone = "all files are" if len(classes) == 1 else "all files of each class are"
         return (
-            f"{few}: {alone} the same picture, as {files[0].path} is; each class needs two different"
-            " pictures or more"
+            f"{few}: {alone} the same picture, as {files[0].path} is; each class needs two"
+            " different pictures or more"
         )
     if len(classes) == 1:
         return f"{few}: it has one, {files[0].path}; add some, or a test folder"

@@ -220,8 +220,8 @@ class Inspection(_Record):
             )
         if 10 * self.wide > len(self.files):
             yield (
-                f"{files_are(self.wide)} over 1.5 times as wide as high, or the reverse: the ends are"
-                " cut off; data.fit=pad or data.fit=stretch keeps them"
+                f"{files_are(self.wide)} over 1.5 times as wide as high, or the reverse: the ends"
+                " are cut off; data.fit=pad or data.fit=stretch keeps them"
             )
         yield from self._about_classes()
 

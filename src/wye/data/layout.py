@@ -52,7 +52,11 @@ def recognise(tree: Tree, root: str) -> Layout:
     """
     masks = Masks()
     tree = without_mask_folders(without_mask_files(tree, masks), masks)
-    layout = _read(tree, root, masks)
+    try:
+        layout = _read(tree, root, masks)
+    except UsageError as error:
+        rest = [f"; left out: {len(places)} {why}" for why, places in masks.unused.items()]
+        raise UsageError("".join([str(error), *rest])) from None
     layout.unused.update(masks.unused)
     layout.notes.extend(masks.notes)
     check_classes(layout, root)

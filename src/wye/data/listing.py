@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from wye.data.inspection import LeftOut
-from wye.data.layout import Place, Tree, recognise
+from wye.data.layout import Layout, Place, Tree, recognise
 from wye.data.masks import Masks, without_mask_files
 from wye.data.reading import SUFFIXES, looks_like_an_image, open_image, suffixes
 from wye.errors import UsageError
@@ -81,7 +81,7 @@ class _Scan:
         self.real = os.path.realpath(root)
         self.left_out: dict[str, list[str]] = defaultdict(list)
         self.led_out: list[str] = []
-        self.led_across: list[str] = []
+        self.led_across: dict[Place, Place] = {}
         self.tree = self._tree(root, (), (self.real,))
 
     def _tree(self, folder: Path, place: Place, above: tuple[str, ...]) -> Tree:
@@ -108,7 +108,7 @@ class _Scan:
                     continue
                 inner = self._tree(Path(entry.path), (*place, entry.name), (*above, place_of))
                 tree.folders[entry.name] = inner
-                self._note_link(real, name, inner.count)
+                self._note_link(real, (*place, entry.name), inner.count, folder=True)
             elif not entry.is_file():
                 broken = (
                     "links that lead nowhere"
@@ -118,16 +118,41 @@ class _Scan:
                 self.left_out[broken].append(name)
             elif self._is_image(Path(entry.path), name):
                 tree.files.append(entry.name)
-                self._note_link(real, name, 1)
+                self._note_link(real, (*place, entry.name), 1, folder=False)
         return tree
 
     def _leads_up(self, real: str) -> bool:
         return (self.real + os.sep).startswith(real.rstrip(os.sep) + os.sep)
 
-    def _note_link(self, real: str | None, name: str, count: int) -> None:
-        if real is not None and count:
-            inside = (real + os.sep).startswith(self.real + os.sep)
-            (self.led_across if inside else self.led_out).append(name)
+    def _note_link(self, real: str | None, place: Place, count: int, folder: bool) -> None:
+        if real is None or not count:
+            return
+        if not (real + os.sep).startswith(self.real + os.sep):
+            self.led_out.append("/".join(place))
+        elif folder:
+            self.led_across[place] = Path(real).relative_to(self.real).parts
+
+    def without_doubles(self, layout: Layout) -> bool:
+        """Take out links to folders whose images are in the same part where they are.
+
+        Returns:
+            Whether there were any.
+        """
+
+        def part_at(place: Place) -> str | None:
+            return layout.placed.get(place, (None,))[0]
+
+        doubles = []
+        for place, target in self.led_across.items():
+            paths = self.tree.at(place).paths()
+            pairs = ((part_at((*place, *path)), part_at((*target, *path))) for path in paths)
+            if any(here is not None and here == there for here, there in pairs):
+                doubles.append(place)
+        for place in doubles:
+            self.left_out["links to folders that are used where they are"].append("/".join(place))
+            self.tree.at(place[:-1]).folders.pop(place[-1], None)
+            del self.led_across[place]
+        return bool(doubles)
 
     def _is_image(self, path: Path, name: str) -> bool:
         suffix = path.suffix.lower()
@@ -150,15 +175,18 @@ def list_folder(root: Path) -> Listing:
         UsageError: it holds no images by class, or can be read in more than one way.
     """
     scan = _Scan(root)
-    left_out = [_left_out(why, names) for why, names in sorted(scan.left_out.items())]
     try:
         layout = recognise(scan.tree, str(root))
+        if scan.without_doubles(layout):
+            layout = recognise(scan.tree, str(root))
     except UsageError as error:
-        hints = [f"{left.count} {left.why}" for left in left_out if left.why != HIDDEN]
+        hints = [f"{len(names)} {why}" for why, names in sorted(scan.left_out.items())]
+        hints = [hint for hint in hints if not hint.endswith(HIDDEN)]
         extra = f"; left out: {', '.join(hints)}" if hints else ""
         if hints and not scan.tree.count:
             extra += f"; read are {', '.join(suffixes())}"
         raise UsageError(f"{error}{extra}") from None
+    left_out = [_left_out(why, names) for why, names in sorted(scan.left_out.items())]
     left_out += [
         _left_out(why, ["/".join(place) for place in places])
         for why, places in layout.unused.items()
@@ -172,7 +200,7 @@ def list_folder(root: Path) -> Listing:
     if scan.led_across:
         notes.append(
             f"{len(scan.led_across)} links lead to another place in the folder and are followed, as"
-            f" {scan.led_across[0]}: what they lead to may count twice"
+            f" {'/'.join(next(iter(scan.led_across)))}"
         )
     entries = [
         Entry("/".join(place), part, label, partial(open_image, root.joinpath(*place)))

@@ -66,7 +66,7 @@ def without_mask_folders(tree: Tree, masks: Masks, place: Place = ()) -> Tree:
                 " masks or the like"
             )
             doubtful = False
-        if doubtful or (word in SURE and beside):
+        if doubtful or (word in SURE):
             masks.leave_out(f"in sub-folders called {name}, as masks and thumbnails are", paths)
             if doubtful:
                 masks.doubted[place] = name

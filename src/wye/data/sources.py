@@ -17,6 +17,7 @@ from wye.data.download import UnavailableError
 from wye.data.folder import Own, is_own, load_own, seed_from
 from wye.data.images import DataSet
 from wye.errors import MachineError, UsageError
+from wye.recipe.mistaken import meant_by
 from wye.registry import suggest
 
 log = logging.getLogger("wye")
@@ -54,9 +55,16 @@ def load(
         if is_own(name):
             own = replace(own or Own(), seed=seed_from(generator))
             return load_own(name, replace(own, size=image_size or own.size))
+        if mistake := meant_by(name):
+            raise UsageError(mistake)
         raise UsageError(
             f"no data set and no folder is called {name!r}; {suggest(name, DATASETS)}, "
             "or a folder of images with one folder a class, a table (.csv, .jsonl) or arrays (.npz)"
+        )
+    if os.path.isdir(name):
+        log.warning(
+            "%s is the data set of that name; the folder %s here is passed over: ./%s means it",
+            *(name, name, name),
         )
     source = DATASETS[name]
     if isinstance(source, Published):

@@ -27,6 +27,13 @@ class Tree:
         """The folders that hold images at any depth."""
         return {name: tree for name, tree in self.folders.items() if tree.count}
 
+    def at(self, place: Place) -> Tree:
+        """The folder at a place below; an empty one if there is none."""
+        tree = self
+        for name in place:
+            tree = tree.folders.get(name, Tree())
+        return tree
+
     def paths(self, place: Place = ()) -> Iterator[Place]:
         """Every image, in order, as the names that lead to it."""
         yield from ((*place, name) for name in self.files)

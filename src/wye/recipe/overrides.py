@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from wye.errors import UsageError
 from wye.objective import TERMS
+from wye.recipe.mistaken import folder_meant
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.recipe.settings import Settings
 from wye.registry import suggest
@@ -39,8 +40,12 @@ def parse_overrides(arguments: Iterable[str]) -> dict[str, Any]:
     for argument in arguments:
         key, mark, written = argument.partition("=")
         if not mark or not KEY.fullmatch(key.strip()):
+            hint = ""
+            if not mark and (folder := folder_meant(argument)):
+                hint = f"; it is a path, and one is taken: give the folder {folder}"
             raise UsageError(
-                f"{shown(argument)} is not of the form key=value, for instance train.epochs=10"
+                f"{shown(argument)} is not of the form key=value, for instance"
+                f" train.epochs=10{hint}"
             )
         settings = merge(settings, nest(key.strip(), _value(written.strip())))
     return settings

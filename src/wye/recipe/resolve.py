@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from wye.errors import UsageError
+from wye.recipe.mistaken import meant_by
 from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
 from wye.recipe.parts import HUB, OWN_FILES
 from wye.recipe.schedules import ScheduleSettings, read_schedule
@@ -132,6 +133,8 @@ def _settings_of(target: str) -> dict[str, Any]:
     # os.path answers False where pathlib raises: names that are too long, for instance.
     if os.path.isfile(target) and path.suffix.lower() in OWN_FILES:
         return _folder_settings(path)
+    if mistake := meant_by(target):
+        raise UsageError(mistake)
     if not target.strip() or not os.path.isdir(target):
         return row_settings(target)
     if (path / "recipe.yaml").is_file():
