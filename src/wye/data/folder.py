@@ -19,6 +19,7 @@ from wye.data.hub import is_saved, list_dataset
 from wye.data.images import DataSet, Images
 from wye.data.inspection import Inspection
 from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION, part_of
+from wye.data.lines import some_files
 from wye.data.listing import ARRAYS, TABLES, Entry, Listing, list_folder
 from wye.data.membership import as_in_run
 from wye.data.reading import Fit, Reading, as_pixels, read_image, suffixes
@@ -147,7 +148,9 @@ def glance_at(path: str | Path, own: Own = Own()) -> Inspection:
 def _divided(found: Inspection, own: Own) -> Inspection:
     if own.strict and found.unreadable:
         named = "".join(f"\n  {one_line(file.path)}: {file.why}" for file in found.unreadable)
-        raise UsageError(f"{found.root}: {len(found.unreadable)} files cannot be read:{named}")
+        raise UsageError(
+            f"{found.root}: {some_files(len(found.unreadable))} cannot be read:{named}"
+        )
     if own.before is not None:
         return as_in_run(found, own.before)
     if own.duplicates == "drop":
@@ -195,7 +198,7 @@ def load_own(path: str | Path, own: Own) -> DataSet:
     if own.before is None:
         log.info("%s", found.summary())
         for warning in found.warnings():
-            log.warning("%s: %s", found.name, warning)
+            log.warning("%s: %s", found.name, one_line(warning))
     values = found.values
     reading = Reading(
         size=size,

@@ -222,4 +222,4 @@ def every_image(root: Path) -> tuple[list[Place], list[LeftOut]]:
 
 
 def _left_out(why: str, names: list[str]) -> LeftOut:
-    return LeftOut(why=why, count=len(names), examples=tuple(names[:5]))
+    return LeftOut(why=why, count=len(names), examples=tuple(map(legible, names[:5])))

@@ -21,7 +21,7 @@ from wye.recipe.schema import DataSettings, Recipe, TrainSettings
 from wye.recipe.settings import Count
 from wye.registry import suggest
 from wye.studies.load import merge, normalized, row_names, row_settings, studies
-from wye.wording import shown
+from wye.wording import legible, shown
 
 logger = logging.getLogger("wye")
 
@@ -144,6 +144,10 @@ def _settings_of(target: str) -> dict[str, Any]:
 
 def _folder_settings(path: Path) -> dict[str, Any]:
     """The settings by which a folder of images is trained, under a name of its own."""
+    if legible(str(path.resolve())) != str(path.resolve()):
+        raise UsageError(
+            f"{path.resolve()} is no UTF-8, in which a recipe names its images: rename what is not"
+        )
     base = row_settings(FOLDER_ROW)
     identity: dict[str, Any] = {
         "row": f"own/{safe_name(path.stem if path.is_file() else path.resolve().name)}",
