@@ -271,7 +271,7 @@ def test_spelling_variants_of_classes_are_said_of_any_source(
     assert spelling_notes([one, other, "else"]) == [
         f"{min(one, other)!r} and {max(one, other)!r} are two classes, by their spelling"
     ]
-    if one != one.strip():
+    if one in (" x", "1"):  # stripped, or numbers, which tables hold as 1 and 1.0
         return
     x = np.stack([values("ab"[i % 2], i) for i in range(24)])
     np.savez(tmp_path / "d.npz", x=x, y=np.array([one, other] * 12))

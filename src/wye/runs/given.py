@@ -31,6 +31,7 @@ from wye.data.tables import list_table, table_beside
 from wye.errors import UsageError
 from wye.registry import suggest
 from wye.runs.model import Model
+from wye.wording import one_line
 
 STDIN = "-"
 AT_ONCE = 256
@@ -149,10 +150,10 @@ def _of_folder(root: Path, classes: set[str]) -> list[Entry]:
 
 def _class_of(folders: Sequence[str], classes: set[str]) -> str:
     for name in reversed(folders):
-        if name.casefold() in MASKS:
-            return ""
         if normal(name) in classes:
             return normal(name)
+        if name.casefold() in MASKS:
+            return ""
     return ""
 
 
@@ -223,7 +224,7 @@ def say_faults(faults: Sequence[Unreadable], entries: Sequence[Entry]) -> None:
     Raises:
         UsageError: none of them could.
     """
-    named = "".join(f"\n  {fault.path}: {fault.why}" for fault in faults)
+    named = "".join(f"\n  {one_line(fault.path)}: {fault.why}" for fault in faults)
     if faults and len(faults) == len(entries):
         which = "it cannot" if len(faults) == 1 else f"none of the {len(faults)} files can"
         raise UsageError(f"{which} be read as an image:{named}")
