@@ -265,6 +265,12 @@ def test_what_is_not_there_is_said_in_the_right_words(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=said):
             given(item)
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to("nowhere.png")
+    with pytest.raises(UsageError, match="is neither a file nor a folder"):
+        given(tmp_path / "pipe.png")
+    with pytest.raises(UsageError, match=r"link\.png leads nowhere"):
+        given(tmp_path / "link.png")
     fault = SimpleNamespace(path="a\nb.png", why="broken")
     with pytest.raises(UsageError, match=r"none of the 2 files can be read.*\n  a\\nb.png: broken"):
         say_faults([fault, fault], [None, None])  # type: ignore[list-item]

@@ -65,6 +65,8 @@ def given(data: str | Path | Sequence[str | Path], classes: Sequence[str] = ()) 
 
 def _of_list(classes: set[str]) -> list[Entry]:
     """What the lines of standard input name; those that name nothing are told."""
+    if sys.stdin is None:
+        raise UsageError("standard input is closed, so it holds no list")
     # Names of files are bytes, and need not be text in the terminal's encoding.
     read = getattr(sys.stdin, "buffer", None)
     text = sys.stdin.read() if read is None else os.fsdecode(read.read())
@@ -96,6 +98,9 @@ def _of(item: str, classes: set[str]) -> Iterable[Entry]:
         return _of_file(item, path)
     if path.is_file():
         return [Entry(item, "", _class_of(path.parts[:-1], classes), partial(open_image, path))]
+    if path.exists() or path.is_symlink():
+        what = "leads nowhere" if path.is_symlink() else "is neither a file nor a folder"
+        raise UsageError(f"{item} {what}")
     if matches := sorted(glob.glob(str(path), recursive=True)):
         return [entry for match in matches for entry in _of(match, classes)]
     if glob.has_magic(item):
