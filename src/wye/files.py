@@ -3,26 +3,95 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import glob
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from wye.errors import MachineError
+from wye.errors import MachineError, UsageError
+from wye.wording import shown
 
 PARTIAL = ".part"
 MISSED = 100
 
 
 def cache_folder() -> Path:
-    """`$WYE_CACHE`, else `wye` in `$XDG_CACHE_HOME`, else in `~/.cache`."""
+    """`$WYE_CACHE`, else `wye` in `$XDG_CACHE_HOME`, else in `~/.cache`.
+
+    Raises:
+        UsageError: the user whose home it is in is unknown.
+    """
     if own := os.environ.get("WYE_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wye"
+        return expanded(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache")) / "wye"
+
+
+def expanded(path: Path | str) -> Path:
+    """A path whose `~` is the home of the user, and whose `~name` that of another.
+
+    Raises:
+        UsageError: there is no such user, or the system knows no home of this one.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        name = Path(path).parts[0].removeprefix("~")
+        what = f"there is no user {shown(name)}" if name else "this user has no home folder"
+        raise UsageError(f"{shown(str(path))}: {what}") from None
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file to be read, which lies on a disk: a pipe or a device may block, or never end.
+
+    Raises:
+        OSError: it cannot be read.
+        MachineError: there is something else than a file.
+    """
+    check_file(path)
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        yield file
+
+
+def check_file(path: Path) -> None:
+    """See that a path leads to a file, before somebody else's code opens it.
+
+    Raises:
+        OSError: it leads nowhere, or to a folder.
+        MachineError: it leads to a pipe, a device or a socket.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise MachineError(f"{path} is no file, but a pipe, a device or a socket")
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file to be written in place, which is made where it isn't there: never through a link.
+
+    Whoever made the folder may have put a link there that leads to another file.
+
+    Raises:
+        OSError: it is a link or no file, or cannot be opened.
+    """
+    try:
+        handle = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO) or not path.is_symlink():
+            raise
+        why = "it is a link, and what it leads to is not written"
+        raise OSError(errno.ELOOP, why, str(path)) from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return handle
 
 
 def usual_mode() -> int:
@@ -141,7 +210,7 @@ def held(folder: Path) -> Iterator[None]:
     """
     mark = folder / ".lock"
     while True:
-        handle = os.open(mark, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = open_own(mark, os.O_RDWR)
         _lock(handle)
         if os.fstat(handle).st_nlink:
             break

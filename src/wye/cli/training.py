@@ -134,13 +134,14 @@ def train(
 def _beginning_with(start: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """The settings with what `--from` stands for."""
     from wye.errors import UsageError
+    from wye.files import expanded
     from wye.recipe.parts import FITTING
     from wye.runs.run import Run
     from wye.studies.load import merge
 
     if "transfer" in settings:
         raise UsageError("--from and transfer both say which weights to begin with; one is enough")
-    path = Run(start.expanduser().resolve()).path
+    path = Run(expanded(start).resolve()).path
     return merge(settings, {"transfer": {"row": str(path), "layers": [FITTING]}})
 
 

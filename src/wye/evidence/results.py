@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from wye.errors import UsageError, WyeError
-from wye.files import held, write_atomically
+from wye.errors import MachineError, UsageError, WyeError
+from wye.files import held, opened, write_atomically
 from wye.runs.records import Record
 from wye.runs.run import Run, complete_runs
 from wye.studies import row_names
@@ -19,7 +19,7 @@ logger = logging.getLogger("wye")
 SHIPPED = Path(__file__).parent / "shipped"
 """A file of records for each study, one JSON document a line."""
 LONGEST = 100_000
-"""Characters of the longest line that is read: the answers to ten million images have more."""
+"""Bytes of the longest line that is read: the answers to ten million images have more."""
 Only = Literal["here", "shipped"]
 
 
@@ -66,16 +66,21 @@ def read(folder: Path) -> Iterator[Record]:
 
     Raises:
         UsageError: a line holds what is no record; the message says which.
+        MachineError: a line is no text, or a file none.
     """
     found: dict[tuple[object, ...], Record] = {}
     for path in sorted(folder.glob("*.jsonl")):
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
+        with opened(path) as file:
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), 1):
                 where = f"{path.name}, line {number}"
                 if len(line) > LONGEST:
                     raise UsageError(f"{where}: longer than a record is")
-                if line.strip():
-                    record = Record.read(line, where)
+                try:
+                    text = line.decode()
+                except UnicodeDecodeError:
+                    raise MachineError(f"{where}: damaged, it is no UTF-8 text") from None
+                if text.strip():
+                    record = Record.read(text, where)
                     found.setdefault(record.key, record)
     yield from _sorted(found.values())
 

@@ -80,7 +80,7 @@ def unpack(folder: RunFolder, files: Mapping[str, bytes]) -> None:
 
 def _present(folder: RunFolder) -> list[tuple[str, Path]]:
     paths = [path for path in sorted(folder.figures.glob("*")) if path.suffix in PLOTS]
-    paths += [path for path in folder.written() if path.exists()]
+    paths += [path for path in folder.written() if path.is_file()]
     return [(str(path.relative_to(folder.path)), path) for path in paths]
 
 

@@ -14,7 +14,7 @@ from wye.data.archives import contents
 from wye.data.catalog import MalformedError
 from wye.data.download import UnavailableError, https, pip
 from wye.errors import MachineError, UsageError
-from wye.files import cache_folder, scratch
+from wye.files import cache_folder, expanded, scratch
 from wye.network.torchvision_operators import torchvision_models
 
 ENDINGS = (".pth", ".pt", ".safetensors")
@@ -81,7 +81,7 @@ def weight_file(name: str, weights: str) -> Path:
     """
     if weights == "imagenet":
         return _published_file(name)
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     if path.is_file():
         return path
     if not path.is_dir():

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from wye.errors import UsageError
+from wye.files import opened
 from wye.recipe.mistaken import meant_by
 from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
 from wye.recipe.parts import HUB, OWN_FILES
@@ -172,7 +173,7 @@ def safe_name(name: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             written = file.read(LARGEST + 1)
     except OSError as error:
         raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wye.files import open_own
 from wye.runs.schema import Event, checked, from_json, read_text
 
 
@@ -43,7 +44,8 @@ class Journal:
             "host": platform.node(),
             "pid": os.getpid(),
         }
-        with self.path.open("a", encoding="utf-8") as file:
+        handle = open_own(self.path, os.O_WRONLY | os.O_APPEND)
+        with open(handle, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def events(self) -> list[dict[str, Any]]:

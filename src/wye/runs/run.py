@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from wye._version import __version__
 from wye.cards import as_html, as_text, shown_metrics, strip
 from wye.errors import MachineError, UsageError, WyeError
+from wye.files import check_file
 from wye.metrics import metrics_of
 from wye.recipe.overrides import YAML_FAULTS, validated
 from wye.recipe.parts import BEST, EPOCHS, LAST
@@ -162,6 +163,9 @@ class Run:
             return self._tensors("model.safetensors")
         import torch
 
+        path = self.path / "last.ckpt"
+        if path.exists():
+            check_file(path)
         state = self.folder.read_checkpoint(torch.device("cpu"))
         if state is None:
             raise UsageError(f"{self.path} has no last.ckpt")
@@ -239,6 +243,7 @@ class Run:
         if not path.exists():
             raise UsageError(f"{self.path} has no {name}")
         try:
+            check_file(path)
             return safetensors.torch.load_file(path)
         except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
             raise MachineError(f"{path} is damaged: {plain(str(error))[:200]}") from None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wye.errors import MachineError, message_of
+from wye.files import opened
 from wye.wording import plain, shown, wording
 
 LARGEST = 64 << 20
@@ -232,18 +233,20 @@ class Event(Content):
     event: str
 
 
-def read_text(path: Path, parse: Callable[[str], Any]) -> Any:
-    """What `parse` makes of a text file of a run folder.
+def read_text(path: Path, parse: Callable[[str], Any], largest: int = LARGEST) -> Any:
+    """What `parse` makes of a text file of a run folder, of at most `largest` bytes.
 
     Raises:
         MachineError: it cannot be read, or is too large or no such text.
     """
     try:
-        with path.open("rb") as file:
-            written = file.read(LARGEST + 1)
-        if len(written) > LARGEST:
-            raise ValueError(f"it has more than {LARGEST / 1e6:.0f} MB")
+        with opened(path) as file:
+            written = file.read(largest + 1)
+        if len(written) > largest:
+            raise ValueError(f"it has more than {largest / 1e6:.0f} MB")
         return parse(written.decode())
+    except MachineError:
+        raise
     except OSError as error:
         raise MachineError(f"cannot read {path}: {error.strerror or error}") from None
     except RecursionError:

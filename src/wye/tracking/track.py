@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from wye.errors import MachineError, UsageError, message_of
+from wye.files import opened
 from wye.metrics import metrics_of
 from wye.plots.runs import Kind, draw_runs
 from wye.plots.style import available
@@ -149,8 +150,10 @@ class Tracking(RunObserver):
     def _begin(self, run: Run) -> None:
         path = run.path / FILE
         if path.exists():
+            with opened(path) as file:
+                content = file.read()
             try:
-                self._held = TypeAdapter(dict[str, Held]).validate_json(path.read_bytes())
+                self._held = TypeAdapter(dict[str, Held]).validate_json(content)
             except ValidationError:
                 log.warning("%s is damaged; the whole run is handed on again", path)
         for name in self._launch.track:

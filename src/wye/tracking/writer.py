@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from wye.files import opened
 from wye.runs.run import Run
 
 ENVIRONMENT = ("wye", "torch", "commit", "command", "device", "device_name", "precision")
@@ -44,7 +45,8 @@ class Tracked:
     @property
     def recipe(self) -> str:
         """The recipe as YAML."""
-        return (self.run.path / "recipe.yaml").read_text(encoding="utf-8")
+        with opened(self.run.path / "recipe.yaml") as file:
+            return file.read().decode()
 
     @property
     def settings(self) -> dict[str, Any]:
