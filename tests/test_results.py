@@ -69,7 +69,8 @@ def test_the_defaults_behind_the_digests_are_what_they_were() -> None:
 def test_records_go_to_a_file_once_and_come_back_the_same(tmp_path: Path) -> None:
     runs, folder = tmp_path / "runs", tmp_path / "records"
     right = torch.rand(1003, generator=torch.Generator().manual_seed(1)) < 0.8
-    for seed, accuracy in enumerate((0.5, 0.75)):
+    accuracy = float(right.double().mean())
+    for seed in range(2):
         plant(runs, "joint/v1", seed, right=right, accuracy=accuracy, psnr=21.123456789)
     plant(runs, changed("joint/v1", train={"epochs": 3}), 0, "changed", accuracy=0.5)
     plant(runs, changed("joint/vgg16", weights="/home/me/vgg16.pth"), 0, accuracy=0.5)
@@ -95,6 +96,16 @@ def test_records_go_to_a_file_once_and_come_back_the_same(tmp_path: Path) -> Non
     labels, kept = first.answered()
     assert np.array_equal(kept, right.numpy())
     assert labels == Record.of(Run(next(runs.glob("**/seed-0")))).answered()[0]
+
+
+def test_predictions_of_another_accuracy_are_left_out(tmp_path: Path) -> None:
+    right = torch.arange(200) < 150
+    for seed, accuracy in enumerate((0.75, 0.7524, 0.7526)):
+        plant(tmp_path / "runs", "joint/v1", seed, right=right, accuracy=accuracy)
+    done = add([tmp_path / "runs"], tmp_path / "records")
+    assert [record.seed for record in done.new] == [0, 1]
+    [(path, why)] = done.left_out
+    assert path.name == "seed-2" and "150 of 200 images are right, and the accuracy is" in why
 
 
 def test_what_is_there_is_never_replaced(tmp_path: Path) -> None:

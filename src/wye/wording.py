@@ -9,8 +9,11 @@ from typing import Any
 
 WIDTH = 60
 
+LONGEST = 2000
+"""Characters of a message: whoever reads it has seen enough."""
+
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 """Characters that a terminal obeys, that turn the direction of text, or that are none."""
 
@@ -42,6 +45,10 @@ class _Short(reprlib.Repr):
     def repr_NoneType(self, value: None, level: int) -> str:  # noqa: N802
         return "null"
 
+    def repr_int(self, value: int, level: int) -> str:
+        # Python writes no decimal number of more than 4,300 digits.
+        return super().repr_int(value, level) if value.bit_length() < 10_000 else hex(value)
+
 
 def plain(text: str) -> str:
     """Text in which control characters, but for ends of lines and tabs, are seen and not obeyed.
@@ -64,6 +71,22 @@ def legible(text: str) -> str:
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def in_json(document: str) -> str:
+    """A JSON document in which those characters are escaped as JSON has it: they are in strings."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+
+
+def in_line(text: str, most: int = 200) -> str:
+    """Somebody else's text as a part of a line: without ends of lines, and cut."""
+    line = one_line(text[: most + 1])
+    return line if len(text) <= most else f"{line[:most]}…"
+
+
+def bounded(message: str) -> str:
+    """A message as it is printed: plain, and no longer than anybody reads."""
+    return plain(message if len(message) <= LONGEST else f"{message[:LONGEST]}…")
 
 
 def shown(value: Any) -> str:

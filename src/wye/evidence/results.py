@@ -115,7 +115,11 @@ def _add(roots: Iterable[Path], folder: Path) -> Added:
         elif record.key in there:
             done.there.append((run.path, "a record of it is there"))
         else:
-            kept = Record.read(record.line(), str(run.path))
+            try:
+                kept = Record.read(record.line(), str(run.path))
+            except WyeError as error:
+                done.left_out.append((run.path, str(error)))
+                continue
             if kept.stale:
                 why = "what it changed can't be written as overrides of its row"
                 done.left_out.append((run.path, why))

@@ -17,7 +17,7 @@ from wye.network.describe import count_parameters
 from wye.registry import suggest
 from wye.runs.run import Run
 from wye.runs.sharing import Shared
-from wye.runs.trained import Given, Trained
+from wye.runs.trained import Given, Trained, check_numbers
 from wye.wording import plain
 
 
@@ -74,8 +74,8 @@ class Model(Shared, Trained):
             model = cls(config, state, trainable, recipe)
         except (WyeError, RuntimeError, ValueError, OverflowError) as error:
             raise MachineError(
-                f"{run.path / 'config.json'} is damaged, or not of these weights:"
-                f" {plain(message_of(error))[:300]}"
+                f"{run.path / 'config.json'} is damaged, or not of the weights in"
+                f" {run.weights_file(weights)}: {plain(message_of(error))[:300]}"
             ) from None
         model.run = run
         return model
@@ -147,7 +147,10 @@ class Model(Shared, Trained):
                 f" of shape {tuple(values.shape)}"
             )
         with self._inferring():
-            return _joined([self.decoded(part.to(self.device)) for part in values.split(500)])
+            made = [self.decoded(part.to(self.device)) for part in values.split(500)]
+        for part in made:
+            check_numbers(part)
+        return _joined(made)
 
     def anomaly(self, images: Given, quantile: bool = False) -> NDArray[np.float32]:
         """Mean squared error of each image's reconstruction `(N,)`: high for what is unlike

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+MOST = 1000
+"""Images that a run keeps are some ten; a picture of more than these takes minutes."""
+MOST_VALUES = 80_000_000
+"""Of all of them."""
+
+
 class Examples(NamedTuple):
     """Test images and what the network makes of them, uint8 `(N, C, H, W)` each.
 
@@ -34,10 +40,14 @@ class Examples(NamedTuple):
         """
         found = cls(**tensors)
         images = [part for part in found[:3] if part is not None]
-        if not all(map(_are_images, images)) or len({(len(i), *i.shape[2:]) for i in images}) > 1:
-            raise ValueError("images")
-        if found.indices is not None and found.indices.shape != images[0].shape[:1]:
-            raise ValueError("indices")
+        for part in images:
+            _check_images(part)
+        if len({(len(part), *part.shape[2:]) for part in images}) > 1:
+            raise ValueError("its images are not of one shape")
+        if not len(images[0]):
+            raise ValueError("it holds no image")
+        if found.indices is not None:
+            _check_places(found.indices, len(images[0]))
         return found
 
 
@@ -65,15 +75,29 @@ class Mistakes(NamedTuple):
             ValueError, TypeError: it is damaged.
         """
         found = cls(**tensors)
-        count = found.pixels.shape[:1]
-        if not _are_images(found.pixels) or any(each.shape != count for each in found[1:]):
-            raise ValueError("images")
+        _check_images(found.pixels)
+        for whole in (found.indices, found.labels, found.predicted):
+            _check_places(whole, len(found.pixels))
+        if found.probability.shape != found.labels.shape or not (
+            found.probability.is_floating_point() and found.probability.isfinite().all()
+        ):
+            raise ValueError("its probabilities are not one number of each image")
         return found
 
 
-def _are_images(pixels: Tensor) -> bool:
-    kind = str(pixels.dtype) == "torch.uint8"
-    return kind and pixels.ndim == 4 and pixels.shape[1] in (1, 3)
+def _check_images(pixels: Tensor) -> None:
+    if str(pixels.dtype) != "torch.uint8" or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+        raise ValueError("its images are not uint8 of shape (N, C, H, W)")
+    if len(pixels) > MOST or pixels.numel() > MOST_VALUES:
+        raise ValueError(f"it holds {len(pixels):,} images of {tuple(pixels.shape[1:])}, too many")
+    if len(pixels) and not pixels.numel():
+        raise ValueError("its images have no pixels")
+
+
+def _check_places(places: Tensor, count: int) -> None:
+    kind = str(places.dtype) == "torch.int64" and places.shape == (count,)
+    if not kind or bool((places < 0).any()):
+        raise ValueError("it does not say which images they are, and of which class")
 
 
 def class_name(output: int, classes: Sequence[str]) -> str:

@@ -22,18 +22,19 @@ from pydantic import (
     FiniteFloat,
     PrivateAttr,
     ValidationError,
+    model_validator,
 )
 
-from wye.errors import UsageError
+from wye.errors import MachineError, UsageError
 from wye.metrics import METRICS, metric, metrics_of
 from wye.recipe.identity import changes, digest, protocol_of
 from wye.recipe.overrides import parse_overrides
 from wye.recipe.resolve import PROTOCOLS, resolve
-from wye.recipe.schema import Recipe
+from wye.recipe.schema import Recipe, row_name
 from wye.registry import suggest
 from wye.runs.run import Run
 from wye.studies import row_names
-from wye.wording import shown, wording
+from wye.wording import in_line, shown, wording
 
 Right = NDArray[np.bool_]
 """Whether each image of the test set was correctly classified, `(N,)`."""
@@ -59,6 +60,11 @@ class Answers(BaseModel):
     right: str
     """Base64 of zlib of one bit per image."""
 
+    @model_validator(mode="after")
+    def _of_the_images(self) -> Answers:
+        self.unpacked()
+        return self
+
     @classmethod
     def of(cls, run: Run) -> Answers | None:
         """Those of a run; None where it kept no predictions."""
@@ -80,7 +86,8 @@ class Answers(BaseModel):
         """
         length = math.ceil(self.images / 8)
         try:
-            bits = zlib.decompressobj().decompress(base64.b64decode(self.right), length + 1)
+            packed = base64.b64decode(self.right, validate=True)
+            bits = zlib.decompressobj().decompress(packed, length + 1)
         except (zlib.error, ValueError) as error:
             raise ValueError(f"damaged answers: {error}") from None
         if len(bits) != length:
@@ -110,8 +117,8 @@ class Record(BaseModel):
     )
 
     format: Literal[1] = 1
-    row: Annotated[str, Field(max_length=200)]
-    seed: Annotated[int, Field(ge=0)]
+    row: Annotated[str, AfterValidator(row_name)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     protocol: Literal["paper", "short"] | None = None
     changes: tuple[str, ...] = ()
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -194,8 +201,18 @@ class Record(BaseModel):
 
         The time of training stays in `seconds` and is no metric there: it is one machine's, with
         whatever else that did, and no claim may rest on it elsewhere.
+
+        Raises:
+            MachineError: the answers are not of the accuracy, or their file is damaged.
         """
         answers = self.answers or (Answers.of(self._run) if self._run else None)
+        if answers and "accuracy" in self.metrics:
+            right, accuracy = int(answers.unpacked().sum()), self.metrics["accuracy"]
+            if abs(accuracy * answers.images - right) > 0.5 + 1e-6 * answers.images:
+                raise MachineError(
+                    f"{self.where}: its predictions or its result.json are damaged: {right:,} of"
+                    f" {answers.images:,} images are right, and the accuracy is {accuracy:g}"
+                )
         kept = self.model_copy(update={"answers": answers}).model_dump(
             mode="json", exclude_defaults=True
         )
@@ -300,4 +317,4 @@ def _rounded(value: float) -> float:
 def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
-    return f"{where}: {wording(first)}" if where else wording(first)
+    return f"{in_line(where)}: {wording(first)}" if where else wording(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from wye.data.prepare import Prepared
 from wye.data.storage import StoredPixels, taken
 from wye.evaluation.calibration import fit_temperature
 from wye.runs.model import Model
+from wye.runs.trained import NoNumbersError
 
 MOST = 2000
 """Images that are compared with."""
@@ -26,7 +28,7 @@ def reference_of(model: Model, data: Prepared) -> dict[str, Any]:
     Returns:
         `part` and number of `images` (those of training where none were held out); with a decoder
         their reconstruction `errors`, rising; with a classifier the `temperature` that calibrates
-        its probabilities, if there are validation images enough.
+        its probabilities, if there are validation images enough. A network that diverged has none.
     """
     part = "train" if data.validation is None else "validation"
     images: Images = data.train if data.validation is None else data.validation
@@ -35,13 +37,12 @@ def reference_of(model: Model, data: Prepared) -> dict[str, Any]:
         pixels = pixels.clamp(0, 1)  # noisy copies of training images leave the range
     found: dict[str, Any] = {"part": part, "images": len(pixels)}
     if model.network.decoder is not None:
-        errors = model.anomaly(pixels)
-        errors = np.sort(errors[np.isfinite(errors)])
-        if len(errors) > KEPT:
-            errors = np.quantile(errors, np.linspace(0, 1, KEPT))
-        found["errors"] = [float(f"{error:.6g}") for error in errors]
+        with contextlib.suppress(NoNumbersError):
+            errors = np.sort(model.anomaly(pixels))
+            if len(errors) > KEPT:
+                errors = np.quantile(errors, np.linspace(0, 1, KEPT))
+            found["errors"] = [float(f"{error:.6g}") for error in errors]
     if model.network.classifier is not None and part == "validation" and len(labels) >= LEAST:
-        probabilities = model.predict_proba(pixels)
-        if np.isfinite(probabilities).all():
-            found["temperature"] = fit_temperature(probabilities, labels)
+        with contextlib.suppress(NoNumbersError):
+            found["temperature"] = fit_temperature(model.predict_proba(pixels), labels)
     return found

@@ -25,7 +25,7 @@ from wye.runs.folder import RUNS, RunFolder
 from wye.runs.pictures import Examples, Mistakes
 from wye.runs.schema import Config, Environment, Epoch, Result, checked, from_json, read_text
 from wye.studies.load import yaml_loader
-from wye.wording import plain
+from wye.wording import plain, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from wye.data.inspection import Inspection
 
 logger = logging.getLogger("wye")
+
+LARGEST_RECIPE = 1_000_000
+"""Bytes of the largest recipe that is read: YAML of that size takes seconds as it is."""
 
 Kept = TypeVar("Kept", Examples, Mistakes)
 
@@ -65,7 +68,9 @@ class Run:
     def recipe(self) -> Recipe:
         """The resolved recipe."""
         path = self.path / "recipe.yaml"
-        content = read_text(path, lambda text: yaml.load(text, Loader=yaml_loader()))
+        content = read_text(
+            path, lambda text: yaml.load(text, Loader=yaml_loader()), LARGEST_RECIPE
+        )
         if not isinstance(content, dict):
             raise MachineError(f"{path} is damaged: it holds no recipe")
         try:
@@ -153,15 +158,14 @@ class Run:
         """
         if which not in (None, *EPOCHS):
             raise UsageError(f"no weights are called {which!r}; {suggest(str(which), EPOCHS)}")
-        if which == BEST:
-            if not (self.path / "best.safetensors").exists():
-                raise UsageError(
-                    f"{self.path} has no best epoch: nothing was held out for validation"
-                )
-            return self._tensors("best.safetensors")
-        if which is None or self.recipe.evaluation.selection == LAST:
-            return self._tensors("model.safetensors")
+        name = self.weights_file(which)
+        if which == BEST and not (self.path / name).exists():
+            raise UsageError(f"{self.path} has no best epoch: nothing was held out for validation")
+        if name != "last.ckpt":
+            return self._tensors(name)
         import torch
+
+        from wye.training.restoring import unusable
 
         path = self.path / "last.ckpt"
         if path.exists():
@@ -170,7 +174,19 @@ class Run:
         if state is None:
             raise UsageError(f"{self.path} has no last.ckpt")
         weights: dict[str, Tensor] = state.get("network", {})
+        if not isinstance(weights, dict):
+            raise MachineError(f"{path} is damaged: it holds no weights by name")
+        for key, value in weights.items():
+            if fault := unusable(value):
+                raise MachineError(f"{path} is damaged: {shown(key)} is {fault}")
         return weights
+
+    def weights_file(self, which: str | None = None) -> str:
+        """The name of the file that `weights` reads."""
+        if which == BEST:
+            return "best.safetensors"
+        of_checkpoint = which == LAST and self.recipe.evaluation.selection != LAST
+        return "last.ckpt" if of_checkpoint else "model.safetensors"
 
     def predictions(self) -> tuple[Tensor, Tensor]:
         """True and given class of the test images in their order, int64 `(N,)` each.
@@ -180,14 +196,15 @@ class Run:
             MachineError: the file is damaged.
         """
         found = self._tensors("predictions.safetensors")
-        labels, predicted = found.get("labels"), found.get("predicted")
-        if (
-            labels is None
-            or predicted is None
-            or labels.shape != predicted.shape
-            or labels.ndim != 1
-        ):
-            raise MachineError(f"{self.path / 'predictions.safetensors'} is damaged")
+        damaged = f"{self.path / 'predictions.safetensors'} is damaged"
+        for name in ("labels", "predicted"):
+            if name not in found:
+                raise MachineError(f"{damaged}: it has no {name}")
+            if (kind := str(found[name].dtype).removeprefix("torch.")) != "int64":
+                raise MachineError(f"{damaged}: {name} is {kind}, not int64")
+        labels, predicted = found["labels"], found["predicted"]
+        if labels.shape != predicted.shape or labels.ndim != 1 or not len(labels):
+            raise MachineError(f"{damaged}: its labels and predictions are not of one list")
         return labels, predicted
 
     def examples(self) -> Examples | None:
@@ -253,8 +270,10 @@ class Run:
             return None
         try:
             return kind.read(self._tensors(name))
-        except (TypeError, ValueError):
-            raise MachineError(f"{self.path / name} is damaged") from None
+        except TypeError:
+            raise MachineError(f"{self.path / name} is damaged: it has other parts") from None
+        except ValueError as error:
+            raise MachineError(f"{self.path / name} is damaged: {error}") from None
 
     def _object(self, name: str, model: type[BaseModel]) -> dict[str, Any] | None:
         path = self.path / name
@@ -276,7 +295,7 @@ def complete_runs(root: Path) -> Iterator[Run]:
     known: dict[str, Recipe] = {}
     for path in sorted(root.glob("**/result.json")):
         try:
-            text = read_text(path.parent / "recipe.yaml", str)
+            text = read_text(path.parent / "recipe.yaml", str, LARGEST_RECIPE)
             run = Run(path.parent)
             if run.complete and run.figures:
                 vars(run)["recipe"] = _recipe(text, known)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +18,9 @@ from wye.wording import plain, shown, wording
 LARGEST = 64 << 20
 """Bytes of a text file that is read: ten thousand epochs, or a confusion matrix of 2,000 classes,
 take some megabytes."""
+
+MOST_VALUES = 80_000_000
+"""Of an image: as many as the pixels of a picture that is decoded whole."""
 
 # A mean of squares of larger ones would be infinite.
 Number = Annotated[float, Field(ge=-1e39, le=1e39, allow_inf_nan=False)]
@@ -144,8 +149,9 @@ class Environment(Content):
 class Constants(Content):
     """The constants of a normalisation, of each channel or of all."""
 
-    mean: Annotated[list[Number], Field(min_length=1, max_length=1024)]
-    deviation: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=1)]
+    # What is divided by them stays a number of 32 bits.
+    mean: Annotated[list[Annotated[Number, Field(ge=-1e6, le=1e6)]], Field(min_length=1)]
+    deviation: Annotated[list[Annotated[Number, Field(ge=1e-30, le=1e30)]], Field(min_length=1)]
 
 
 class Lines(Content):
@@ -186,6 +192,12 @@ class Reference(Content):
     errors: Annotated[list[Annotated[Number, Field(ge=0)]], Field(max_length=1001)] = []
     temperature: Annotated[Number, Field(gt=0)] | None = None
 
+    @model_validator(mode="after")
+    def _rising(self) -> Reference:
+        if any(one > next_one for one, next_one in pairwise(self.errors)):
+            raise ValueError("the errors do not rise")
+        return self
+
 
 class SeveralViews(Content):
     """`views` of `config.json`, see `wye.evaluation.views.Views`."""
@@ -223,6 +235,28 @@ class Config(Content):
                 raise ValueError(f"the normalisation is not of {self.shape[0]} channels")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("two classes have one name")
+        if self.views and self.views.shift >= min(self.shape[1:]):
+            raise ValueError(
+                f"views.shift={self.views.shift}: images of {self.shape[1]}x{self.shape[2]} cannot"
+                " be moved so far"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _of_a_size_that_fits(self) -> Config:
+        sizes = {
+            "shape": self.shape,
+            "pixels": self.pixels,
+            "image_size": (self.pixels[0], self.image_size, self.image_size),
+        }
+        if self.reading:
+            sizes["reading.size"] = (self.pixels[0], self.reading.size, self.reading.size)
+        for name, size in sizes.items():
+            if math.prod(size) > MOST_VALUES:
+                raise ValueError(
+                    f"{name}: images of {'x'.join(map(str, size))} are too large;"
+                    f" {MOST_VALUES // 10**6} million values are the most"
+                )
         return self
 
 

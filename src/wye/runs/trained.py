@@ -35,6 +35,10 @@ Given = Pixels | NDArray[Any] | Picture | Sequence[Picture]
 """What a model takes for images: pixels `(N, C, H, W)`, pictures, or one picture."""
 
 
+class NoNumbersError(MachineError):
+    """A network gives NaN or infinity."""
+
+
 class Prediction(NamedTuple):
     """What a model makes of a batch.
 
@@ -89,7 +93,10 @@ class Trained(nn.Module):
         self.targets = _normalization(config["targets"])
         self.reading = Reading(**config["reading"]) if config.get("reading") else None
         self.reference: dict[str, Any] | None = config.get("reference")
-        seen = tuple(self.view(torch.zeros((1, *self.pixels)), torch.Generator()).shape[1:])
+        self.preparing = pipeline(config["prepare"], "prepare")
+        # One number that stands for all of them, for images may be large.
+        blank = torch.zeros(()).expand(1, *self.pixels)
+        seen = tuple(self.view(blank, torch.Generator()).shape[1:])
         if seen != self.shape:
             raise MachineError(f"images of {self.pixels} become {seen}, not {self.shape}")
         lines = {"decoder": "none", "classifier": "none", **config["network"]}
@@ -165,7 +172,11 @@ class Trained(nn.Module):
     def _inferred(self, images: Tensor, *branches: str) -> Prediction:
         precision = as_trained(self.config.get("precision", "fp32"), self.device)
         with self._inferring(), multiplying_in(precision if branches else "fp32", self.device):
-            return self._outputs(images, branches)
+            found = self._outputs(images, branches)
+            for name, outputs in found._asdict().items():
+                if outputs is not None and (name == "latent" or branches):
+                    check_numbers(outputs)
+            return found
 
     @contextlib.contextmanager
     def _inferring(self) -> Iterator[None]:
@@ -192,8 +203,8 @@ class Trained(nn.Module):
             pixels = read_image(picture, size, self.reading)
         images = Images(pixels[None], torch.zeros(1, dtype=torch.int64))
         images = with_channels(images, self.pixels[0])
-        if line := self.config["prepare"]:
-            images = transformed(images, pipeline(line), torch.Generator().manual_seed(0))
+        if self.config["prepare"]:
+            images = transformed(images, self.preparing, torch.Generator().manual_seed(0))
         return images.pixels[:]
 
     def _batches(self, images: Given) -> Iterator[Tensor]:
@@ -237,6 +248,15 @@ def _restored(
 ) -> Trained:
     weights = {name: torch.from_numpy(value.copy()) for name, value in arrays.items()}
     return kind(config, weights, trainable, recipe)
+
+
+def check_numbers(outputs: Tensor) -> None:
+    """Raise NoNumbersError if some of what a network gives are none."""
+    if not outputs.isfinite().all():
+        raise NoNumbersError(
+            "the network gives no numbers (NaN or infinity): its weights are damaged, or its"
+            " training diverged"
+        )
 
 
 def _in_unit(batch: Tensor) -> bool:

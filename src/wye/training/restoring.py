@@ -81,8 +81,11 @@ def check_state(
         raise UnfitError(f"network: {fault}")
     if found.synthetic is not None:
         pixels, labels = found.synthetic.pixels, found.synthetic.labels
-        if (pixels.dtype, labels.dtype) != (torch.uint8, torch.int64) or (
-            pixels.shape != (len(labels), *image) or labels.ndim != 1
+        if (
+            unusable(pixels)
+            or unusable(labels)
+            or (pixels.dtype, labels.dtype) != (torch.uint8, torch.int64)
+            or (pixels.shape != (len(labels), *image) or labels.ndim != 1)
         ):
             raise UnfitError("synthetic: it holds no images of the training images' size")
     index, done = found.phase_index, found.epochs_in_phase
@@ -136,11 +139,8 @@ def check_optimizer(wanted: Any, found: Any, name: str, sizes: list[torch.Size])
 
 def _is_kept(value: Any, size: torch.Size | None) -> bool:
     if isinstance(value, Tensor):
-        return (
-            value.layout == torch.strided
-            and value.shape == (size or ())
-            and (value.is_floating_point())
-        )
+        plain = not unusable(value) and value.is_floating_point()
+        return plain and value.shape == (size or ())
     return value is None or (size is None and type(value) in (int, float))
 
 
@@ -169,12 +169,29 @@ def misfit(network: nn.Module, state: Any) -> str:
     wanted = network.state_dict()
     for name, tensor in wanted.items():
         found = state.get(name)
-        if not isinstance(found, Tensor) or found.layout != torch.strided:
+        if not isinstance(found, Tensor):
             return f"{name} is missing"
+        if fault := unusable(found):
+            return f"{name} is {fault}"
         for kind in ("shape", "dtype"):
             if (has := getattr(found, kind)) != (needs := getattr(tensor, kind)):
                 return f"{name} is {_said(has)}, not {_said(needs)}"
     return next((f"{name} is one too many" for name in state if name not in wanted), "")
+
+
+def unusable(tensor: Any) -> str:
+    """What a tensor that was read is, where no network computes with it; empty if one does."""
+    if not isinstance(tensor, Tensor):
+        return "no tensor"
+    if tensor.is_nested:
+        return "a nested tensor"
+    if tensor.layout != torch.strided:
+        return "a sparse tensor"
+    if tensor.is_quantized:
+        return "a quantized tensor"
+    if tensor.device.type == "meta":
+        return "a tensor without numbers"
+    return "" if type(tensor) in (Tensor, nn.Parameter) else f"a {type(tensor).__name__}"
 
 
 def _said(kind: Any) -> str:
