@@ -212,7 +212,7 @@ def test_weights_that_do_not_fit_are_named_by_their_file(run: Path) -> None:
     _, name = weights_of(run)
     state["network"][name] = state["network"][name][:1]
     torch.save(state, run / "last.ckpt")
-    with pytest.raises(MachineError, match=r"not of the weights in last\.ckpt: .*is 1x"):
+    with pytest.raises(MachineError, match=r"not of the weights in last\.ckpt: .*is 1, not 2"):
         wye.load(run, "last")
 
 

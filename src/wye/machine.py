@@ -5,10 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from wye.errors import UsageError
+from wye.wording import shown
 
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -44,10 +48,38 @@ class Place:
 
 
 def here() -> Place:
-    """Where torchrun put this process; alone if it didn't."""
+    """Where torchrun put this process; alone if it didn't.
+
+    Raises:
+        UsageError: what it says contradicts itself.
+    """
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     values = [os.environ.get(name, "") for name in names]
-    return Place(*map(int, values)) if all(value.isdecimal() for value in values) else Place()
+    if not all(value.isdecimal() for value in values):
+        return Place()
+    said = " ".join(f"{name}={shown(value)}" for name, value in zip(names, values, strict=True))
+    if max(map(len, values)) > 6:
+        raise UsageError(f"{said}: so many processes there are not; torchrun sets these variables")
+    place = Place(*map(int, values))
+    if place.rank >= place.ranks or not place.local_rank < place.local_ranks <= place.ranks:
+        raise UsageError(
+            f"{said}: there is no such process among so many; torchrun sets these variables"
+        )
+    return place
+
+
+def check_meeting() -> None:
+    """See that the processes of a run are told where they meet.
+
+    Raises:
+        UsageError: they are not.
+    """
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        value = os.environ.get(name, "")
+        if not value:
+            raise UsageError(f"{name} is missing, which torchrun sets beside RANK and WORLD_SIZE")
+        if name == "MASTER_PORT" and not re.fullmatch(r"[0-9]{1,5}", value):
+            raise UsageError(f"MASTER_PORT={shown(value)}: it should be a number, as of torchrun")
 
 
 @cache

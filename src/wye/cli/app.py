@@ -38,9 +38,10 @@ from wye.cli import (
     training,
     tune,
 )
-from wye.errors import ElsewhereError, UsageError, WyeError, message_of
+from wye.cli.output import tell
+from wye.errors import ElsewhereError, MachineError, UsageError, WyeError, message_of
 from wye.machine import here, wait_passively
-from wye.wording import plain
+from wye.wording import bounded
 
 app = typer.Typer(
     name="wye",
@@ -77,7 +78,7 @@ def _version(asked: bool) -> None:
         from wye.training.ranks import choose_device, device_name
 
         device = choose_device("auto")
-        print(f"wye {__version__}, torch {torch.__version__}, {device} ({device_name(device)})")
+        tell(f"wye {__version__}, torch {torch.__version__}, {device} ({device_name(device)})")
         raise typer.Exit
 
 
@@ -106,7 +107,7 @@ class _Plain(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The message, control characters escaped."""
-        return plain(super().format(record))
+        return bounded(super().format(record))
 
 
 def main() -> None:
@@ -118,6 +119,11 @@ def main() -> None:
     wait_passively()
     completion.join_words()
     _prepare_streams()
+    try:
+        _check_surroundings()
+    except WyeError as error:
+        tell(f"wye: {bounded(str(error))}", file=sys.stderr)
+        sys.exit(error.exit_status)
     interruption = _Interruption()
     interruption.answer()
     handler = logging.StreamHandler(sys.stderr)
@@ -147,8 +153,22 @@ def main() -> None:
         # One process of each machine tells of a mistake that all see.
         same = isinstance(error, UsageError) and here().local_rank > 0
         if not same and not isinstance(error, ElsewhereError):
-            print(f"wye: {plain(message_of(error))}", file=sys.stderr)
+            tell(f"wye: {bounded(message_of(error))}", file=sys.stderr)
         sys.exit(error.exit_status if isinstance(error, WyeError) else 1)
+
+
+def _check_surroundings() -> None:
+    """See that the process has a place: among others of its run, and in a folder.
+
+    Raises:
+        UsageError: the variables of torchrun contradict each other.
+        MachineError: the current folder is gone, which libraries that look for it do not survive.
+    """
+    here()
+    try:
+        os.getcwd()
+    except OSError:
+        raise MachineError("the current folder is gone; change to one that is there") from None
 
 
 def _prepare_streams() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Json, print_json, print_table
+from wye.cli.output import Json, print_json, print_table, tell
 from wye.cli.training import Device
 
 
@@ -86,7 +86,7 @@ def bench(
         title="rows; all of the training, without data, validation and evaluation",
     )
     if load is not None and load > cores() / 2:
-        print(
+        tell(
             f"Other work kept {load:.1f} of {cores()} cores busy as this began; without it all of"
             " this is quicker."
         )

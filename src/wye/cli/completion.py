@@ -6,6 +6,8 @@ Where nothing fits, the shell completes files by itself. `wye --install-completi
 from __future__ import annotations
 
 import os
+import re
+import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -79,10 +81,17 @@ def targets(context: Context, incomplete: str) -> list[str]:
 
 
 def join_words() -> None:
-    """Let bash's empty word behind `key=` be empty: it gives the mark for the word."""
+    """Let bash's empty word behind `key=` be empty: it gives the mark for the word.
+
+    Ends the process, in silence, where no shell can have asked so.
+    """
+    if "bash" not in os.environ.get(VARIABLE, "") or "complete" not in os.environ[VARIABLE]:
+        return
     words = os.environ.get("COMP_WORDS", "").split()
     number = os.environ.get("COMP_CWORD", "")
-    if VARIABLE in os.environ and number.isdecimal() and words[int(number) :] == ["="]:
+    if not words or not re.fullmatch(r"[0-9]{1,6}", number):
+        sys.exit(0)
+    if words[int(number) :] == ["="]:
         os.environ["COMP_CWORD"] = str(int(number) + 1)
 
 

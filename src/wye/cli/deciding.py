@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from wye.cli.output import figure, print_json, print_table
+from wye.cli.output import figure, print_json, print_table, tell
 from wye.cli.study_progress import StudyProgress, say_failures
 from wye.cli.training import command_of
 from wye.evidence.collect import runs_by_row
@@ -134,7 +134,7 @@ def decide(decider: Decider, json: bool) -> None:
             decider.decide()
     except KeyboardInterrupt:
         again = shlex.join(["wye", *sys.argv[1:]])
-        print(f"wye: interrupted; finished runs count already: {again}", file=sys.stderr)
+        tell(f"wye: interrupted; finished runs count already: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     document = _document(decider, before, decider.found())
     say_failures(document["runs"])
@@ -177,4 +177,4 @@ def _print(document: dict[str, Any]) -> None:
     columns = [("claim", "left"), ("before", "left"), ("now", "left"), ("effect", "right")]
     if lines:
         print_table(columns, lines)
-    print(f"{document['done']} runs done, {document['failed']} failed")
+    tell(f"{document['done']} runs done, {document['failed']} failed")

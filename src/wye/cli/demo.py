@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wye.cli.output import tell
 from wye.cli.outputs import RunPath, Weights
 
 log = logging.getLogger("wye")
@@ -50,7 +51,7 @@ def demo(
                 " password, and what is sent can be read on the way",
                 server.url,
             )
-        print(server.url, flush=True)
+        tell(server.url, flush=True)
         log.info("Ctrl-C ends it")
         if browser:
             import webbrowser

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wye.cli.output import Format, Json, figure, print_json, print_table, say, shown_metrics
+from wye.cli.output import Format, Json, figure, print_json, print_table, say, shown_metrics, tell
 from wye.cli.outputs import Moved, RunPath, Weights
 
 
@@ -108,4 +108,4 @@ def _print_calibration(found: dict[str, float]) -> None:
             f"; {100 * found['ece_scaled']:.2f} % with the temperature {found['temperature']:.2f}"
             " that the validation part asks for"
         )
-    print(said)
+    tell(said)

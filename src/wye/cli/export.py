@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from wye.cli.output import Json, print_json
+from wye.cli.output import Json, print_json, tell
 from wye.cli.outputs import RunPath, Weights
 
 
@@ -58,7 +58,7 @@ def export(
             raise UsageError("--format folder holds the whole network: drop --part and --quantize")
         folder = out or opened.path / "model"
         model.save_pretrained(folder)
-        print_json({"folder": str(folder)}) if json else print(folder)
+        print_json({"folder": str(folder)}) if json else tell(folder)
         return
     of_int8 = f"-{quantize}" if quantize else ""
     place = out or opened.path / f"{part}{of_int8}{ENDINGS[form]}"
@@ -80,12 +80,12 @@ def export(
     if json:
         print_json(report)
         return
-    print(f"{place}: {made.size / 1e6:.2f} MB, differs from PyTorch by {made.difference:.1e}")
+    tell(f"{place}: {made.size / 1e6:.2f} MB, differs from PyTorch by {made.difference:.1e}")
     if report["prepare"] and part != "decoder":
         size = "x".join(map(str, model.pixels))
-        print(f"it takes {size} pixels as data.prepare leaves them: {report['prepare']}")
+        tell(f"it takes {size} pixels as data.prepare leaves them: {report['prepare']}")
     if "accuracy" in report:
-        print(
+        tell(
             f"accuracy on the test images: {100 * report['accuracy']:.2f} %"
             f" (before: {100 * report['accuracy_before']:.2f} %)"
         )

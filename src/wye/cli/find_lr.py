@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Json, print_json
+from wye.cli.output import Json, print_json, tell
 from wye.cli.rows import Overrides
 from wye.cli.training import Device
 
@@ -73,10 +73,10 @@ def find(
             }
         )
         return
-    print(f"{recipe.row}: {len(found.rates)} steps up to a rate of {found.rates[-1]:.1e}")
-    print(f"steepest descent at train.lr={found.suggestion:.1e}, the suggestion")
-    print(f"least loss at {found.minimum:.1e}; a tenth of it, the cautious choice, is {tenth:.1e}")
-    print(
+    tell(f"{recipe.row}: {len(found.rates)} steps up to a rate of {found.rates[-1]:.1e}")
+    tell(f"steepest descent at train.lr={found.suggestion:.1e}, the suggestion")
+    tell(f"least loss at {found.minimum:.1e}; a tenth of it, the cautious choice, is {tenth:.1e}")
+    tell(
         f"picture: {out}"
         if available()
         else "no picture without matplotlib: pip install 'wye[plots]'"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Json, figure, print_json, print_table
+from wye.cli.output import Json, figure, print_json, print_table, tell
 from wye.cli.rows import Overrides, Protocol
 from wye.cli.training import Device
 from wye.machine import keep_freed_memory
@@ -100,14 +100,14 @@ def gain(
         print_json({**_document(found), "answer": sentence(found), "command": command})
         return
     _print(found)
-    print(sentence(found))
+    tell(sentence(found))
     alone = found.best is found.arms[0]
-    print(f"to train {found.best.about if alone else found.best.name}:\n    {command}")
+    tell(f"to train {found.best.about if alone else found.best.name}:\n    {command}")
     if picture is not None:
-        print(f"picture: {picture}")
-    print("This holds for these images, this network and these settings; others may differ.")
+        tell(f"picture: {picture}")
+    tell("This holds for these images, this network and these settings; others may differ.")
     if not found.in_time and len(found.values(found.arms[0].name)) < LAST:
-        print("With a larger --minutes it goes on from here: finished runs are used again.")
+        tell("With a larger --minutes it goes on from here: finished runs are used again.")
 
 
 def _record(recipe: Recipe, arm: Arm, root: Path, device: str, name: str) -> Record:
@@ -127,7 +127,7 @@ def _record(recipe: Recipe, arm: Arm, root: Path, device: str, name: str) -> Rec
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    tell(text, file=sys.stderr, flush=True)
 
 
 def _looked(found: Gain, begun: float, minutes: float) -> None:

@@ -11,12 +11,12 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
 from wye.metrics import metric, metrics_of, ordered
-from wye.wording import plain
+from wye.wording import in_json, plain
 
 if TYPE_CHECKING:
     from wye.recipe.schema import Recipe
@@ -36,9 +36,15 @@ Format = Annotated[
 ]
 
 
+def tell(text: object, end: str = "\n", file: TextIO | None = None, flush: bool = False) -> None:
+    """What is printed for people, in which what somebody else named cannot steer the terminal."""
+    print(plain(str(text)), end=end, file=file, flush=flush)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    print(in_json(text))
 
 
 def figure(name: str, value: float | None, signed: bool = False) -> str:
@@ -97,7 +103,7 @@ def print_table(
     if form == "table":
         _print_for_people(columns, cells, title)
     else:
-        print(FORMS[form](columns, cells), end="")
+        tell(FORMS[form](columns, cells), end="")
 
 
 def _csv(columns: Columns, rows: Sequence[Sequence[str]]) -> str:
@@ -141,7 +147,7 @@ FORMS = {"csv": _csv, "latex": _latex, "markdown": _markdown}
 
 def say(form: str, text: str) -> None:
     """A sentence beside a table: to standard error where the table is for another program."""
-    print(text, file=sys.stdout if form == "table" else sys.stderr)
+    tell(text, file=sys.stdout if form == "table" else sys.stderr)
 
 
 def _print_for_people(
@@ -156,7 +162,7 @@ def _print_for_people(
     from rich.cells import cell_len
 
     if title:
-        print(plain(title))
+        tell(title)
     headings, sides = zip(*columns, strict=True)
     lines = [headings, *rows]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
@@ -181,7 +187,7 @@ def _print_for_people(
             widths[max(range(len(widths)), key=lambda at: (spare[at], widths[at]))] -= 1
     for index, cells in enumerate(lines):
         if apart and cells[0]:
-            print(f" {cells[0]}")
+            tell(f" {cells[0]}")
         shown = ["" if apart else cells[0], *cells[1:]]
         folded = [_folded(cell, width) for cell, width in zip(shown, widths, strict=True)]
         for parts in zip_longest(*folded, fillvalue=""):
@@ -189,9 +195,9 @@ def _print_for_people(
             for part, width, side in zip(parts, widths, sides, strict=True):
                 space = " " * (width - cell_len(part))
                 padded.append(space + part if side == "right" else part + space)
-            print(f" {(' ' * gap).join(padded)}".rstrip())
+            tell(f" {(' ' * gap).join(padded)}".rstrip())
         if index == 0:
-            print(f" {'─' * (sum(widths) + gap * (len(widths) - 1))}")
+            tell(f" {'─' * (sum(widths) + gap * (len(widths) - 1))}")
 
 
 def _print_records(headings: Sequence[str], rows: Sequence[Sequence[str]], limit: int) -> None:
@@ -199,11 +205,11 @@ def _print_records(headings: Sequence[str], rows: Sequence[Sequence[str]], limit
     indent = 5 + max(map(len, headings[1:]), default=0)
     for cells in rows:
         if cells[0]:
-            print(f" {cells[0]}")
+            tell(f" {cells[0]}")
         for heading, cell in zip(headings[1:], cells[1:], strict=True):
             for number, part in enumerate(_folded(cell, max(_LEAST, limit - indent))):
                 if part:
-                    print(f"{'' if number else f'   {heading}':{indent}}{part}")
+                    tell(f"{'' if number else f'   {heading}':{indent}}{part}")
 
 
 def _folded(cell: str, width: int) -> list[str]:
@@ -242,10 +248,10 @@ def print_result(run: Run) -> None:
         columns, rows = columns[::2], [row[::2] for row in rows]
     print_table(columns, rows, title=f"{recipe.row} on {recipe.data.name}, seed {recipe.seed}")
     for why in dict.fromkeys(filter(None, caveats.values())):
-        print(f"* {why}")
+        tell(f"* {why}")
     optimistic = run.result.get("best_on_test")
     if optimistic:
-        print(
+        tell(
             f"best epoch on the test set (optimistic): {100 * optimistic['accuracy']:.2f} %"
             f" in epoch {optimistic['epoch']}"
         )
@@ -253,11 +259,11 @@ def print_result(run: Run) -> None:
     if (processes := run.result.get("processes", 1)) > 1:
         device = f"{processes} processes, {device.partition(':')[0]}"
     parameters, speed = run.result.get("parameters") or {}, run.result.get("images_per_second") or 0
-    print(
+    tell(
         f"{parameters.get('total', 0):,} parameters, trained in {seconds.get('train') or 0:.0f} s"
         f" at {speed:,.0f} images/s ({device}, {run.result.get('precision')}),"
         f" {seconds.get('total') or 0:.0f} s in all"
     )
     if not complete:
-        print("training was cut short by --max-steps")
-    print(f"run folder: {run.path}")
+        tell("training was cut short by --max-steps")
+    tell(f"run folder: {run.path}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Json, print_json, print_table
+from wye.cli.output import Json, print_json, print_table, tell
 
 if TYPE_CHECKING:
     from wye.data.listing import Entry
@@ -84,7 +84,7 @@ def predict(
             f"{name}_{place}" for place in range(2, (top or 1) + 1) for name in columns[1:3]
         ]
         write_table(out, map(_ranked, records), columns)
-        print(out)
+        tell(out)
     elif json:
         print_json([{"image": record["path"], **record} for record in records])
     else:
@@ -151,7 +151,7 @@ def anomalies(
     ]
     if out is not None:
         write_table(out, records, list(records[0]))
-        print(out)
+        tell(out)
     elif json:
         print_json(records)
     else:
@@ -189,7 +189,7 @@ def embed(
     check_suffix(out, CODES)
     opened, model, entries = _opened(run, weights, data)
     write_codes(out, codes_of(opened, model, entries, watch=counted))
-    print(out)
+    tell(out)
 
 
 def draw_map(
@@ -218,7 +218,7 @@ def draw_map(
     opened, model, entries = _opened(run, weights, data)
     found = codes_of(opened, model, thinned(entries), pictures=True, watch=counted)
     draw(found, out, opened.recipe.row, method)
-    print(out)
+    tell(out)
 
 
 def reconstruct(
@@ -254,7 +254,7 @@ def reconstruct(
         model = Model.of(opened, weights)
         found = _of_test_images(opened, model, moved)
         _save(found, [Path(name).name for name in opened.names_of(found)], out)
-    print(out)
+    tell(out)
 
 
 def _draw(run: Run, model: Model, entries: list[Entry], out: Path) -> None:

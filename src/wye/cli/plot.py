@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from wye.cli import completion
+from wye.cli.output import tell
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,4 +49,4 @@ def plot(
             raise UsageError(f"{path} holds no run; `wye train ROW` makes one under runs/")
         found += here
     for written in draw_runs(found, what, out):
-        print(written)
+        tell(written)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Only
+from wye.cli.output import Only, tell
 
 if TYPE_CHECKING:
     from wye.runs.run import Run
@@ -47,7 +47,7 @@ def report(
     here = [Record.of(run) for run in found if run.complete]
     collected = by_row([*here, *(shipped() if only != "here" else [])])
     claims = {protocol: findings(collected, protocol) for protocol in PROTOCOLS}
-    print(write_report(found, out, claims))
+    tell(write_report(found, out, claims))
 
 
 def _sound(run: Run) -> bool:

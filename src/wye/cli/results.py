@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Format, Json, Only, figure, print_json, print_table
+from wye.cli.output import Format, Json, Only, figure, print_json, print_table, tell
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -71,5 +71,5 @@ def add_results(
             raise UsageError(f"{path} is no folder of runs")
     done = add(runs, to)
     for path, why in [*done.there, *done.left_out]:
-        print(f"{path}: {why}")
-    print(f"{len(done.new)} added, {len(done.there)} there before, {len(done.left_out)} left out")
+        tell(f"{path}: {why}")
+    tell(f"{len(done.new)} added, {len(done.there)} there before, {len(done.left_out)} left out")

@@ -17,6 +17,7 @@ from wye.cli.output import (
     print_table,
     printed_figure,
     say,
+    tell,
 )
 from wye.metrics import headlines
 
@@ -196,7 +197,7 @@ def show_row(
             }
         )
         return
-    print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=80))
+    tell(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=80))
     columns = [("part", "left"), ("layer", "left"), ("output", "right")]
     columns += [("parameters", "right"), ("multiply-adds", "right")]
     lines = [
@@ -213,4 +214,4 @@ def show_row(
     lines.append(("total", "", "", f"{total:,}", f"{described.multiply_adds:,}"))
     print_table(columns, lines, title=f"input {'x'.join(map(str, shape))}")
     ratio = network.latent_size / torch.Size(shape).numel()
-    print(f"latent: {network.latent_size:,} values, {ratio:.2f} of the input")
+    tell(f"latent: {network.latent_size:,} values, {ratio:.2f} of the input")

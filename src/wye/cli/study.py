@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Json, figure, print_json, print_table
+from wye.cli.output import Json, figure, print_json, print_table, tell
 from wye.cli.rows import PROTOCOL
 from wye.cli.training import Device, Track, command_of
 
@@ -48,7 +48,9 @@ def study(
             autocompletion=completion.targets,
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each row: seeds 0 to N-1.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Runs of each row: seeds 0 to N-1.")
+    ] = 1,
     decide: Annotated[
         bool,
         typer.Option(
@@ -164,7 +166,7 @@ def study(
 
                 run_locally(board, workers or workers_for(board.left, device), launch)
     except KeyboardInterrupt:
-        print(f"wye: interrupted; everything can be resumed: {again}", file=sys.stderr)
+        tell(f"wye: interrupted; everything can be resumed: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     document = _document(board, request, seeds)
     say_failures(document["runs"])
@@ -262,4 +264,4 @@ def _print(board: Board, document: dict[str, Any]) -> None:
     columns += [("test", "left"), ("measured", "right")]
     print_table(columns, lines)
     counts = f"{document['done']} done now, {document['skipped']} done before"
-    print(f"{counts}, {document['failed']} failed")
+    tell(f"{counts}, {document['failed']} failed")

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from wye.cli.output import tell
 from wye.jobs import Board, Entry, Status
 from wye.progress import REFRESH, clock
+from wye.wording import plain
 
 SHOWN = 16
 """Lines of running runs on a terminal."""
@@ -67,7 +69,7 @@ class StudyProgress:
 
     def say(self, line: str) -> None:
         """Print a line above what is live."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def say_failures(runs: Sequence[dict[str, Any]]) -> None:
@@ -75,7 +77,7 @@ def say_failures(runs: Sequence[dict[str, Any]]) -> None:
     for run in runs:
         if run["status"] == Status.FAILED:
             failure = f"{run['row']} seed {run['seed']} failed: {run['message']}"
-            print(f"wye: {failure}", file=sys.stderr)
+            tell(f"wye: {failure}", file=sys.stderr)
 
 
 def summary(board: Board) -> str:

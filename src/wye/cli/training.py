@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Json, figure, print_json, print_result, print_table
+from wye.cli.output import Json, figure, print_json, print_result, print_table, tell
 from wye.cli.rows import Overrides, Protocol
 from wye.machine import here
 
@@ -155,11 +155,11 @@ def _run(launch: Launch) -> Run:
         return api.run(launch)
     except KeyboardInterrupt:
         if here().is_main:
-            print(f"wye: interrupted; to go on: {go_on}", file=sys.stderr)
+            tell(f"wye: interrupted; to go on: {go_on}", file=sys.stderr)
         raise typer.Exit(130) from None
     except OSError:
         if (launch.folder.path / "last.ckpt").exists():
-            print(f"wye: the epochs done are kept; to go on: {go_on}", file=sys.stderr)
+            tell(f"wye: the epochs done are kept; to go on: {go_on}", file=sys.stderr)
         raise
 
 
@@ -187,7 +187,7 @@ def _print_splits(runs: list[Run], json: bool) -> None:
     ]
     print_table(columns, lines, title=f"{runs[0].recipe.row}, {len(runs)} random splits")
     for why in dict.fromkeys(filter(None, caveats.values())):
-        print(f"* {why}")
+        tell(f"* {why}")
 
 
 def command_of(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wye.cli import completion
-from wye.cli.output import Json, print_json, print_table
+from wye.cli.output import Json, print_json, print_table, tell
 from wye.cli.rows import Protocol
 from wye.cli.study import Cluster, Shared, check_alone
 from wye.cli.training import Device, command_of
@@ -102,7 +102,7 @@ def tune(
                 else:
                     run_locally(board, workers or 1, launch)
         except KeyboardInterrupt:
-            print(f"wye: interrupted; to go on: {again}", file=sys.stderr)
+            tell(f"wye: interrupted; to go on: {again}", file=sys.stderr)
             raise typer.Exit(130) from None
         _report(search, json)
 
@@ -143,15 +143,15 @@ def _report(search: Search, json: bool) -> None:
         ]
         print_table(columns, lines, title=f"{search.row}: {len(ended)} trials, on validation")
         for name, value in importances.items():
-            print(f"{name} explains {100 * value:.0f} % of the variation")
+            tell(f"{name} explains {100 * value:.0f} % of the variation")
         if importances and available():
-            print(f"picture: {place}")
+            tell(f"picture: {place}")
         elif importances:
-            print("no picture without matplotlib: pip install 'wye[plots]'")
+            tell("no picture without matplotlib: pip install 'wye[plots]'")
         else:
-            print("too few trials came to their end to say which setting matters")
+            tell("too few trials came to their end to say which setting matters")
         if command:
-            print(f"to train what was found: {command}")
+            tell(f"to train what was found: {command}")
     if best is None:
-        print("wye: no trial came to its end", file=sys.stderr)
+        tell("wye: no trial came to its end", file=sys.stderr)
         raise typer.Exit(1)

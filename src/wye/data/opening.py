@@ -13,6 +13,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from wye.errors import UsageError
+from wye.wording import shown
 
 MOST_PIXELS = 80_000_000
 """Of an image that is decoded whole: Pillow takes four bytes for each, and a copy or two."""
@@ -34,7 +35,7 @@ def most_pixels() -> int:
         return MOST_PIXELS
     found = re.fullmatch(r"(\d{1,6})\s*mp", text.strip().lower())
     if found is None:
-        raise UsageError(f"WYE_MOST_PIXELS is {text!r}; it should be like 200MP")
+        raise UsageError(f"WYE_MOST_PIXELS is {shown(text)}; it should be like 200MP")
     return int(found[1]) * 10**6
 
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from wye.errors import UsageError
+from wye.wording import shown
 
 _TOKEN = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_]*['’′]?(?=\s*(?:\(|>|$)))"
@@ -17,6 +18,12 @@ _TOKEN = re.compile(
     r"|(?P<mark>[>(),=])",
     re.ASCII,
 )
+LONGEST = 10_000
+"""Characters of a line."""
+MOST_SYMBOLS = 1000
+"""Of a line: networks of more take minutes to build."""
+_AROUND = 100
+"""Characters that are shown of a long line before and behind the place that is wrong."""
 _PRIMES = str.maketrans("’′", "''")
 
 
@@ -27,9 +34,12 @@ class NotationError(UsageError):
         self.text = text
         self.position = position
         self.problem = problem
-        shown = "".join(char if char.isprintable() else " " for char in text)
+        start, end = max(0, position - _AROUND), position + _AROUND
+        seen = "".join(char if char.isprintable() else " " for char in text[start:end])
+        before, behind = "…" * (start > 0), "…" * (end < len(text))
         prefix = f"{where}: " if where else ""
-        super().__init__(f"{prefix}{problem}\n  {shown}\n  {' ' * position}^")
+        mark = " " * (len(before) + position - start)
+        super().__init__(f"{prefix}{problem}\n  {before}{seen}{behind}\n  {mark}^")
 
     def at(self, where: str) -> NotationError:
         """The same error with the name of the setting that holds the line."""
@@ -89,22 +99,28 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.words = _words(text)
+        self.at = 0
+
+    @property
+    def next(self) -> Word:
+        return self.words[self.at]
 
     def accept(self, mark: str) -> bool:
-        found = self.words[0].kind == "mark" and self.words[0].text == mark
-        if found:
-            del self.words[0]
+        found = self.next.kind == "mark" and self.next.text == mark
+        self.at += found
         return found
 
     def expected(self, what: str) -> NotationError:
-        word = self.words[0]
-        found = repr(word.text) if word.text else "the end of the line"
+        word = self.next
+        found = shown(word.text) if word.text else "the end of the line"
         return NotationError(self.text, word.start, f"expected {what}, found {found}")
 
     def word(self, expected: str, *kinds: str) -> Word:
-        if self.words[0].kind not in kinds:
+        word = self.next
+        if word.kind not in kinds:
             raise self.expected(expected)
-        return self.words.pop(0)
+        self.at += 1
+        return word
 
     def item(self) -> Item:
         name = self.word("a symbol such as C(32)", "name")
@@ -115,9 +131,9 @@ class _Parser:
                 word = self.word("a value or option=value", "name", "value")
                 if self.accept("="):
                     if any(key.text == word.text for key, _ in options):
-                        problem = f"option {word.text!r} is given twice"
+                        problem = f"option {shown(word.text)} is given twice"
                         raise NotationError(self.text, word.start, problem)
-                    value = self.word(f"a value for {word.text!r}", "name", "value")
+                    value = self.word(f"a value for {shown(word.text)}", "name", "value")
                     options.append((word, value))
                 elif options:
                     problem = "a value without a name must come before the options"
@@ -133,8 +149,11 @@ class _Parser:
     def line(self) -> Line:
         items = [self.item()]
         while self.accept(">"):
+            if len(items) == MOST_SYMBOLS:
+                problem = f"the line has more than {MOST_SYMBOLS:,} symbols"
+                raise NotationError(self.text, self.next.start, problem)
             items.append(self.item())
-        if self.words[0].kind != "end":
+        if self.next.kind != "end":
             raise self.expected("'>' or the end of the line")
         return Line(tuple(items), self.text)
 
@@ -143,6 +162,8 @@ def parse(text: str) -> Line:
     """Read a line such as `C'(32) > C(32, k=5)`.
 
     Raises:
-        NotationError: the text is not a line; the error points at the place.
+        NotationError: the text is not a line, or too long; the error points at the place.
     """
+    if len(text) > LONGEST:
+        raise NotationError(text, LONGEST, f"the line has more than {LONGEST:,} characters")
     return _Parser(text).line()

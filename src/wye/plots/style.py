@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wye.errors import UsageError
+from wye.wording import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,11 +75,16 @@ def available() -> bool:
 
 
 def need_matplotlib() -> None:
-    """Raise UsageError if matplotlib is not installed: before work that ends in a plot."""
+    """Raise UsageError if matplotlib cannot be used: before work that ends in a plot."""
     if not available():
         raise UsageError(
             "plots are drawn by matplotlib, which is not installed: pip install 'wye[plots]'"
         )
+    try:
+        import matplotlib  # noqa: F401  (which refuses a backend that it doesn't know)
+    except ValueError:
+        backend = shown(os.environ.get("MPLBACKEND", ""))
+        raise UsageError(f"MPLBACKEND={backend} is no backend of matplotlib; unset it") from None
 
 
 @contextmanager
@@ -85,7 +92,7 @@ def drawing() -> Iterator[None]:
     """A context in which plots look as they should, whatever the user's matplotlibrc says.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        UsageError: matplotlib is not installed, or refuses its backend.
     """
     need_matplotlib()
     import matplotlib.style

@@ -21,7 +21,7 @@ from wye.recipe.schedules import ScheduleSettings, read_schedule
 from wye.recipe.schema import DataSettings, Recipe, TrainSettings
 from wye.recipe.settings import Count
 from wye.registry import suggest
-from wye.studies.load import merge, normalized, row_names, row_settings, studies
+from wye.studies.load import merge, normalized, row_names, row_settings, studies, yaml_loader
 from wye.wording import legible, shown
 
 logger = logging.getLogger("wye")
@@ -180,7 +180,7 @@ def _read(path: Path) -> dict[str, Any]:
     if len(written) > LARGEST:
         raise UsageError(f"{path} is larger than 1 MB, which no recipe is")
     try:
-        content = yaml.safe_load(written.decode())
+        content = yaml.load(written.decode(), Loader=yaml_loader())
     except RecursionError:
         raise UsageError(f"{path} is not YAML that can be read: it is nested too deeply") from None
     except YAML_FAULTS as error:

@@ -168,7 +168,7 @@ class Recipe(Settings):
     """One line about it."""
     constraint: str = "complete"
     """The study's restriction on its data: few labels, unequal classes, blur."""
-    notes: tuple[str, ...] = ()
+    notes: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """What was chosen where the study is silent, and faults it is known to have."""
     published: dict[str, Number | None] = Field(default_factory=dict)
     """Metrics that the study printed."""

@@ -19,6 +19,7 @@ from wye.files import check_file
 from wye.metrics import metrics_of
 from wye.recipe.overrides import YAML_FAULTS, validated
 from wye.recipe.parts import BEST, EPOCHS, LAST
+from wye.recipe.resolve import LARGEST
 from wye.recipe.schema import Recipe
 from wye.registry import suggest
 from wye.runs.folder import RUNS, RunFolder
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("wye")
 
-LARGEST_RECIPE = 1_000_000
-"""Bytes of the largest recipe that is read: YAML of that size takes seconds as it is."""
 
 Kept = TypeVar("Kept", Examples, Mistakes)
 
@@ -68,9 +67,7 @@ class Run:
     def recipe(self) -> Recipe:
         """The resolved recipe."""
         path = self.path / "recipe.yaml"
-        content = read_text(
-            path, lambda text: yaml.load(text, Loader=yaml_loader()), LARGEST_RECIPE
-        )
+        content = read_text(path, lambda text: yaml.load(text, Loader=yaml_loader()), LARGEST)
         if not isinstance(content, dict):
             raise MachineError(f"{path} is damaged: it holds no recipe")
         try:
@@ -295,7 +292,7 @@ def complete_runs(root: Path) -> Iterator[Run]:
     known: dict[str, Recipe] = {}
     for path in sorted(root.glob("**/result.json")):
         try:
-            text = read_text(path.parent / "recipe.yaml", str, LARGEST_RECIPE)
+            text = read_text(path.parent / "recipe.yaml", str, LARGEST)
             run = Run(path.parent)
             if run.complete and run.figures:
                 vars(run)["recipe"] = _recipe(text, known)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from wye.batch import Batch, Shard
 from wye.errors import ElsewhereError, MachineError, UsageError, WyeError, message_of
-from wye.machine import cpu_name, here
+from wye.machine import check_meeting, cpu_name, here
 
 T = TypeVar("T")
 
@@ -144,11 +144,13 @@ def join(device: torch.device) -> Ranks:
         device: of this process: gloo joins CPUs, nccl CUDA devices.
 
     Raises:
+        UsageError: it is not said where they meet.
         WyeError: the others cannot be reached.
     """
     place = here()
     if place.ranks == 1:
         return ALONE
+    check_meeting()
     import torch.distributed as dist
 
     with _noticing_loss(f"process {place.rank} cannot reach the {place.ranks - 1} others"):

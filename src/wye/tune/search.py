@@ -15,6 +15,7 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import TrialState
 
 from wye.errors import MachineError, UsageError
+from wye.files import check_file
 from wye.jobs.plan import PlannedRun
 from wye.metrics import METRICS
 from wye.recipe.overrides import nest, parse_overrides
@@ -24,6 +25,7 @@ from wye.runs.run import Run
 from wye.streams import Streams
 from wye.training.checkpoint import monitored
 from wye.tune.space import Space
+from wye.wording import in_line
 
 FILE = "trials.db"
 NAME = "wye"
@@ -113,7 +115,19 @@ class Search:
         self._lock.release()
 
     def _begin(self) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        path = self.folder / FILE
+        try:
+            if path.exists():
+                check_file(path)
+            self._take_up()
+        except (SQLAlchemyError, optuna.exceptions.OptunaError, LookupError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise MachineError(f"{path} is damaged: {in_line(reason)}") from None
+
+    def _take_up(self) -> None:
         self._study = optuna.create_study(
             storage=f"sqlite:///{(self.folder / FILE).absolute()}",
             study_name=NAME,
@@ -163,8 +177,10 @@ class Search:
         kept = self._study.user_attrs.get("search")
         if kept is None:
             self._study.set_user_attr("search", asked)
+        elif not isinstance(kept, dict):
+            raise ValueError("it does not say what is searched")
         elif kept != asked:
-            other = next(key for key in asked if kept.get(key) != asked[key])
+            other = next((key for key in asked if kept.get(key) != asked[key]), "settings")
             raise UsageError(
                 f"{self.folder} holds a search of other {other}; --out DIR puts this one elsewhere"
             )
