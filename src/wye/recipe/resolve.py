@@ -181,9 +181,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is larger than 1 MB, which no recipe is")
     try:
         content = yaml.load(written.decode(), Loader=yaml_loader())
-    except RecursionError:
-        raise UsageError(f"{path} is not YAML that can be read: it is nested too deeply") from None
     except YAML_FAULTS as error:
+        if isinstance(error, RecursionError) or "maximum nesting depth" in str(error):
+            reason = "it is nested too deeply"
+            raise UsageError(f"{path} is not YAML that can be read: {reason}") from None
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())[:300]}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no recipe: it should be a mapping with a `network`")

@@ -78,9 +78,8 @@ class Mistakes(NamedTuple):
         _check_images(found.pixels)
         for whole in (found.indices, found.labels, found.predicted):
             _check_places(whole, len(found.pixels))
-        if found.probability.shape != found.labels.shape or not (
-            found.probability.is_floating_point() and found.probability.isfinite().all()
-        ):
+        kind = found.probability.is_floating_point()
+        if not kind or found.probability.shape != found.labels.shape:
             raise ValueError("its probabilities are not one number of each image")
         return found
 
