@@ -15,6 +15,7 @@ from command_line import CommandLine
 
 import wye
 from wye.cli.output import print_json, tell
+from wye.data.opening import most_pixels
 from wye.errors import MachineError, UsageError
 from wye.machine import Place, check_meeting, here
 from wye.notation.syntax import NotationError, parse
@@ -193,6 +194,13 @@ def test_a_backend_that_is_none_is_named() -> None:
 def test_what_no_shell_asks_is_completed_by_nothing(asked: dict[str, str]) -> None:
     done = process(_WYE_COMPLETE="complete_bash", **asked)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_bound_that_is_none_is_shown_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WYE_MOST_PIXELS", "9" * 5000)
+    with pytest.raises(UsageError, match="it should be like 200MP") as caught:
+        most_pixels()
+    assert len(str(caught.value)) < 150
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:

@@ -184,6 +184,8 @@ def test_a_network_that_gives_no_numbers_is_named(
         out = ["--out", tmp_path / "out.npz"] if words[0] == "embed" else out
         done = command_line(words[0], run, tmp_path / "image.png", *words[1:], *out)
         assert done.status == 1 and "wye: the network gives no numbers" in done.err
+    done = command_line("reconstruct", run, "--out", tmp_path / "out.png")
+    assert done.status == 1 and "wye: the network gives no numbers" in done.err
 
 
 ODD: dict[str, Any] = {

@@ -289,7 +289,10 @@ def _of_test_images(run: Run, model: Model, data: Path | None) -> Examples:
     from wye.errors import UsageError
     from wye.runs.examples import examples
     from wye.runs.setup import set_up
+    from wye.runs.trained import check_numbers
 
+    for value in model.network.state_dict().values():
+        check_numbers(value)
     setup = set_up(run.recipe, weighted=False, source=data, before=run.inspection)
     setup.network.load_state_dict(model.network.state_dict())
     precision = str(run.environment.get("precision", "fp32"))
