@@ -17,10 +17,12 @@ from safetensors.torch import load_file, save_file
 
 import wye
 from benchmarks.borders import small_recipe
+from wye.data.folder import listing_of
 from wye.errors import MachineError, UsageError
 from wye.evidence.results import add, read
 from wye.files import expanded, held
 from wye.runs import Run
+from wye.runs.given import given
 from wye.runs.journal import Journal
 
 
@@ -105,6 +107,10 @@ def test_a_user_who_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("WYE_CACHE", "~nouser/cache")
     with pytest.raises(UsageError, match="there is no user 'nouser'"):
         wye.files.cache_folder()
+    monkeypatch.delenv("WYE_CACHE")
+    for asking in (given, listing_of):
+        with pytest.raises(UsageError, match="there is no user 'nouser'"):
+            asking("~nouser/x")
 
 
 def test_records_that_are_no_text_are_damaged(tmp_path: Path) -> None:
@@ -184,8 +190,9 @@ def test_a_network_that_gives_no_numbers_is_named(
         out = ["--out", tmp_path / "out.npz"] if words[0] == "embed" else out
         done = command_line(words[0], run, tmp_path / "image.png", *words[1:], *out)
         assert done.status == 1 and "wye: the network gives no numbers" in done.err
-    done = command_line("reconstruct", run, "--out", tmp_path / "out.png")
-    assert done.status == 1 and "wye: the network gives no numbers" in done.err
+    for words in (("reconstruct", run, "--out", tmp_path / "out.png"), ("evaluate", run)):
+        done = command_line(*words)
+        assert done.status == 1 and "wye: the network gives no numbers" in done.err
 
 
 ODD: dict[str, Any] = {

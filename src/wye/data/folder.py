@@ -36,6 +36,7 @@ from wye.data.storage import (
 )
 from wye.data.tables import check_same_classes, list_table, table_beside
 from wye.errors import UsageError
+from wye.files import expanded
 from wye.recipe.parts import HUB
 from wye.wording import one_line
 
@@ -71,7 +72,7 @@ class Own:
 
 def is_own(name: str) -> bool:
     """Whether a name is that of a folder, table or array file that is there, or `hf:NAME`."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if name.startswith(HUB):
         return True
     return path.is_dir() or (path.suffix.lower() in (*TABLES, *ARRAYS) and path.is_file())
@@ -85,7 +86,7 @@ def listing_of(path: str | Path) -> Listing:
     """
     if str(path).startswith(HUB):
         return list_dataset(str(path))
-    root = Path(path).expanduser().resolve()
+    root = expanded(path).resolve()
     if root.suffix.lower() in TABLES and root.is_file():
         return list_table(root)
     if root.suffix.lower() in ARRAYS and root.is_file():

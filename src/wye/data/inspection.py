@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from wye.data.folder_names import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION
 from wye.data.lines import by, columns, cut, files_are, folded, some, some_files
 from wye.errors import MachineError
+from wye.files import opened
 
 Part = Literal["train", "validation", "test", "unlabelled"]
 
@@ -197,7 +198,8 @@ class Inspection(_Record):
         import json
 
         try:
-            content = json.loads(path.read_bytes())
+            with opened(path) as file:
+                content = json.loads(file.read())
             kept = {key: value for key, value in content.items() if key in cls.model_fields}
             return cls.model_validate_json(json.dumps(kept))
         except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:

@@ -17,6 +17,7 @@ from wye.data.download import UnavailableError
 from wye.data.folder import Own, is_own, load_own, seed_from
 from wye.data.images import DataSet
 from wye.errors import MachineError, UsageError
+from wye.files import expanded
 from wye.recipe.mistaken import meant_by
 from wye.registry import suggest
 
@@ -226,10 +227,8 @@ def _verified(source: Published, path: Path) -> Parts | None:
 
 def _local_folders() -> list[Path]:
     """Where people keep data sets; those that `WYE_DATA` names come first."""
-    home = Path.home()
-    own = [
-        Path(part).expanduser() for part in os.environ.get("WYE_DATA", "").split(os.pathsep) if part
-    ]
+    home = expanded("~")
+    own = [expanded(part) for part in os.environ.get("WYE_DATA", "").split(os.pathsep) if part]
     usual = [Path("data"), Path("datasets"), home / "data", home / "datasets"]
     return [*own, *usual, home / ".keras" / "datasets", Path("/usr/share/datasets")]
 

@@ -39,6 +39,7 @@ from wye.runs.pictures import class_name
 from wye.runs.results import measured_part, views_of
 from wye.runs.run import Run
 from wye.runs.setup import set_up
+from wye.runs.trained import NoNumbersError
 from wye.streams import Streams
 
 log = logging.getLogger("wye")
@@ -102,6 +103,8 @@ def evaluate_run(
     for line, transform in steps.items():
         _check_size(line, transform, images)
     found = measured(images)
+    if any(isinstance(v, float) and math.isnan(v) for v in found.figures.values()):
+        raise NoNumbersError
     return Evaluation(
         images.name,
         _calibrated(found, model),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from wye.errors import MachineError
-from wye.files import PARTIAL, write_atomically
+from wye.files import PARTIAL, check_file, write_atomically
 from wye.recipe.schema import Recipe
 from wye.runs.journal import Journal
 from wye.runs.pictures import Examples, Mistakes
@@ -155,6 +155,7 @@ class RunFolder:
         path = self.path / "last.ckpt"
         if not path.exists():
             return None
+        check_file(path)
         try:
             state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:

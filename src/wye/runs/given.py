@@ -29,6 +29,7 @@ from wye.data.sources import load
 from wye.data.storage import Pixels, part_size
 from wye.data.tables import list_table, table_beside
 from wye.errors import UsageError
+from wye.files import expanded
 from wye.registry import suggest
 from wye.runs.model import Model
 from wye.wording import one_line
@@ -91,7 +92,7 @@ def _of(item: str, classes: set[str]) -> Iterable[Entry]:
         return _of_list(classes)
     if item in DATASETS:
         return _of_set(load(item))
-    path = Path(item).expanduser()
+    path = expanded(item)
     if path.is_dir() and not is_saved(path):
         return _of_folder(path, classes)
     if is_own(item):

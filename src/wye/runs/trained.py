@@ -38,6 +38,12 @@ Given = Pixels | NDArray[Any] | Picture | Sequence[Picture]
 class NoNumbersError(MachineError):
     """A network gives NaN or infinity."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "the network gives no numbers (NaN or infinity): its weights are damaged, or its"
+            " training diverged"
+        )
+
 
 class Prediction(NamedTuple):
     """What a model makes of a batch.
@@ -253,10 +259,7 @@ def _restored(
 def check_numbers(outputs: Tensor) -> None:
     """Raise NoNumbersError if some of what a network gives are none."""
     if not outputs.isfinite().all():
-        raise NoNumbersError(
-            "the network gives no numbers (NaN or infinity): its weights are damaged, or its"
-            " training diverged"
-        )
+        raise NoNumbersError
 
 
 def _in_unit(batch: Tensor) -> bool:
