@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from wye.cli.data import app
 from wye.data.folder import Own, inspect_own, load_own
+from wye.data.folder_names import part_of
 from wye.data.inspection import Inspection
-from wye.data.layout import part_of
 from wye.data.lines import columns
 from wye.data.reading import Fit, Reading, as_pixels, range_of, read_image
 from wye.errors import UsageError

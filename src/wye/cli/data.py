@@ -212,7 +212,7 @@ def _say_found(name: str, seed: int, json: bool) -> None:
     """What own images are, as `wye train` with the same seed takes them."""
     from wye.data.defaults import defaults
     from wye.data.folder import Own, glance_at, inspect_own, seed_from
-    from wye.data.layout import TRAIN
+    from wye.data.folder_names import TRAIN
     from wye.streams import Streams
 
     own = Own(seed=seed_from(Streams(seed).generator("split", "test")), validation=0.0)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from wye.data.folder_names import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION, normal, part_of
 from wye.data.inspection import LeftOut
-from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION, normal, part_of
 from wye.data.listing import Entry, Listing
 from wye.data.reading import finite_range, range_of, to_levels
 from wye.errors import UsageError

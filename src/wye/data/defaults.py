@@ -8,8 +8,8 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
+from wye.data.folder_names import TRAIN, VALIDATION
 from wye.data.inspection import Inspection
-from wye.data.layout import TRAIN, VALIDATION
 
 UPDATES = 600
 BATCHES = ((20_000, 512), (8_000, 256), (3_000, 128), (600, 64))

@@ -13,9 +13,8 @@ from functools import partial
 
 from torch import Tensor
 
-from wye.data.folder_names import spelling_notes
+from wye.data.folder_names import PARTS, TEST, TRAIN, VALIDATION, spelling_notes
 from wye.data.inspection import File, Inspection, LeftOut, Unreadable, Values
-from wye.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from wye.data.listing import Entry, Listing
 from wye.data.looking import Facts, facts_of, header_of
 from wye.data.reading import CONSTANT, Reading, range_of

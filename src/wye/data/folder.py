@@ -15,10 +15,10 @@ from torch import Tensor
 
 from wye.data.arrays import list_arrays
 from wye.data.examine import examine, glance, with_test, with_validation, without_copies
+from wye.data.folder_names import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION, part_of
 from wye.data.hub import is_saved, list_dataset
 from wye.data.images import DataSet, Images
 from wye.data.inspection import Inspection
-from wye.data.layout import PARTS, TEST, TRAIN, UNLABELLED, VALIDATION, part_of
 from wye.data.lines import some_files
 from wye.data.listing import ARRAYS, TABLES, Entry, Listing, list_folder
 from wye.data.membership import as_in_run

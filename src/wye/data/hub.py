@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from wye.data.layout import PARTS, TRAIN, UNLABELLED, normal, part_of
+from wye.data.folder_names import PARTS, TRAIN, UNLABELLED, normal, part_of
 from wye.data.listing import Entry, Listing
 from wye.data.opening import open_bounded
 from wye.data.reading import formats

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wye.data.folder_names import (
-    MASKS,
     PARTS,
     TEST,
     TRAIN,
@@ -23,21 +22,6 @@ from wye.data.layout_checks import (
 from wye.data.masks import Masks, without_mask_files, without_mask_folders
 from wye.data.tree import Layout, Place, Tree, and_, images
 from wye.errors import UsageError
-
-__all__ = [
-    "MASKS",
-    "PARTS",
-    "TEST",
-    "TRAIN",
-    "UNLABELLED",
-    "VALIDATION",
-    "Layout",
-    "Place",
-    "Tree",
-    "normal",
-    "part_of",
-    "recognise",
-]
 
 
 def recognise(tree: Tree, root: str) -> Layout:

@@ -12,9 +12,10 @@ from pathlib import Path
 from PIL import Image
 
 from wye.data.inspection import LeftOut
-from wye.data.layout import Layout, Place, Tree, recognise
+from wye.data.layout import recognise
 from wye.data.masks import Masks, without_mask_files
 from wye.data.reading import SUFFIXES, looks_like_an_image, open_image, suffixes
+from wye.data.tree import Layout, Place, Tree
 from wye.errors import UsageError
 from wye.recipe.parts import OWN_FILES
 from wye.wording import legible

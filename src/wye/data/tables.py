@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from wye.data.folder_names import TEST, TRAIN, UNLABELLED, VALIDATION, normal, part_of
 from wye.data.inspection import LeftOut
-from wye.data.layout import TEST, TRAIN, UNLABELLED, VALIDATION, normal, part_of
 from wye.data.listing import TABLES, Entry, Listing
 from wye.data.reading import open_image, suffixes
 from wye.data.rows import Nested, Row, Rows, read_rows

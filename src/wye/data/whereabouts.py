@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from wye.data.layout import MASKS
+from wye.data.folder_names import MASKS
 from wye.data.reading import suffixes
 from wye.errors import UsageError
 

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wye.data.folder_names import TEST, TRAIN
 from wye.data.images import Images
 from wye.data.inspection import Unreadable
-from wye.data.layout import TEST, TRAIN
 from wye.data.listing import Entry
 from wye.data.looking import content_of
 from wye.data.prepare import Prepared

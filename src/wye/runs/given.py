@@ -19,10 +19,10 @@ from torch import Tensor
 from wye.data.arrays import list_arrays
 from wye.data.catalog import DATASETS
 from wye.data.folder import is_own, listing_of
+from wye.data.folder_names import MASKS, PARTS, normal, part_of
 from wye.data.hub import is_saved
 from wye.data.images import DataSet
 from wye.data.inspection import Unreadable
-from wye.data.layout import MASKS, PARTS, normal, part_of
 from wye.data.listing import ARRAYS, TABLES, Entry, every_image
 from wye.data.reading import READ_ERRORS, open_image, why
 from wye.data.sources import load

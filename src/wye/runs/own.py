@@ -9,8 +9,8 @@ from typing import Any
 
 from wye.data.defaults import defaults, pays_to_pretrain
 from wye.data.folder import Own, glance_at, is_own, seed_from
+from wye.data.folder_names import TRAIN, UNLABELLED, VALIDATION
 from wye.data.inspection import Inspection
-from wye.data.layout import TRAIN, UNLABELLED, VALIDATION
 from wye.network.weight_files import at_hand
 from wye.recipe.resolve import resolve, with_overrides
 from wye.recipe.schema import Recipe
