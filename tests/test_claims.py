@@ -153,7 +153,6 @@ ENTRY = "{id: a, says: It is., where: here, metric: accuracy, "
         ([f"higher: {V1}, lower: pretrain/cnn}}"], "several studies"),
         ([f"higher: {V1}, lower: {V11}, how: so}}"], "how"),
         ([f"higher: {V1}, lower: {V11}}}"] * 2, "stands there twice"),
-        ([f"higher: {V1}, lower: {V11}, metric: acuracy}}"], "did you mean 'accuracy'"),
         (["row: pretrain/autoencoder, range: [0, 1]}"], "measure no accuracy"),
     ],
 )
@@ -163,6 +162,12 @@ def test_an_entry_that_is_no_claim_is_told_by_its_name(entries: list[str], said:
         read_claims(text)
     message = str(caught.value)
     assert message.startswith("claims.yaml: a") and said in message
+
+
+def test_a_metric_of_a_claim_that_is_none_is_told() -> None:
+    entry = ENTRY.replace("accuracy", "acuracy")
+    with pytest.raises(UsageError, match=r"claims\.yaml: a.*did you mean 'accuracy'"):
+        read_claims(f"- {entry}higher: {V1}, lower: {V11}}}")
 
 
 def test_a_file_that_is_no_list_of_claims_is_told() -> None:
