@@ -21,6 +21,7 @@ from wye.data.folder import listing_of
 from wye.errors import MachineError, UsageError
 from wye.evidence.results import add, read
 from wye.files import expanded, held
+from wye.recipe.overrides import parse_overrides
 from wye.runs import Run
 from wye.runs.given import given
 from wye.runs.journal import Journal
@@ -231,3 +232,12 @@ def test_examples_are_some_and_few(count: int, fault: str, run: Path) -> None:
     save_file({"originals": images, "reconstructions": images + 1}, run / "examples.safetensors")
     with pytest.raises(MachineError, match=rf"examples\.safetensors is damaged: {fault}|{fault}"):
         Run(run).examples()
+
+
+def test_a_key_that_is_there_twice_is_refused_in_an_override() -> None:
+    with pytest.raises(UsageError, match="the key 'lr' is there twice"):
+        parse_overrides(["train={lr: 1, lr: 2}"])
+    assert parse_overrides(["train={lr: 1}", "encoder=C(2) > C(2)"]) == {
+        "train": {"lr": 1},
+        "encoder": "C(2) > C(2)",
+    }

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from wye import yaml_text
 from wye.errors import UsageError
 from wye.evidence.verdict import Region
 from wye.metrics import METRICS, metric
@@ -25,7 +26,6 @@ from wye.recipe.measured import caveat, measures
 from wye.recipe.settings import Number
 from wye.registry import suggest
 from wye.studies import row_names
-from wye.studies.load import yaml_loader
 from wye.wording import shown, wording
 
 FILE = "claims.yaml"
@@ -147,7 +147,7 @@ def read_claims(text: str) -> tuple[Claim, ...]:
         UsageError: an entry is not a claim, an id stands twice, a row is none or lacks the metric.
     """
     try:
-        content = yaml.load(text, Loader=yaml_loader())
+        content = yaml_text.load(text)
         claims = TypeAdapter(tuple[Claim, ...]).validate_python(content)
     except yaml.YAMLError as error:
         raise UsageError(f"{FILE} is not YAML: {' '.join(str(error).split())}") from None

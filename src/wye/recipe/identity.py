@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from wye.recipe.overrides import YAML_FAULTS
+from wye import yaml_text
 from wye.recipe.resolve import protocols, recipe_from_row
 from wye.recipe.schema import SETTINGS, Recipe
 from wye.studies import row_names
@@ -107,9 +107,9 @@ def written(value: Any) -> str:
         return "none"
     if isinstance(value, str) and value:
         try:
-            if yaml.safe_load(value) == value:
+            if yaml_text.load(value) == value:
                 return value
-        except YAML_FAULTS:
+        except yaml_text.FAULTS:
             return value  # which an override takes for text as well
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")

@@ -8,10 +8,10 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from wye import yaml_text
 from wye.errors import UsageError
 from wye.objective import TERMS
 from wye.recipe.mistaken import folder_meant
@@ -22,12 +22,6 @@ from wye.studies.load import PARTS, merge
 from wye.wording import shown, wording
 
 KEY = re.compile(r"[^\W\d]\w*(\.\w+)*")
-# What PyYAML raises on text such as '!!bool x', 2001-99-99 or brackets nested too deeply, beside
-# its own errors.
-YAML_FAULTS = (
-    *(yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError),
-    *(OverflowError, RecursionError),
-)
 
 
 def parse_overrides(arguments: Iterable[str]) -> dict[str, Any]:
@@ -89,8 +83,10 @@ def _value(written: str) -> Any:
     if not written:
         return ""
     try:
-        value = yaml.safe_load(written)
-    except YAML_FAULTS:
+        value = yaml_text.load(written)
+    except yaml_text.DoubledKeyError as error:
+        raise UsageError(f"{shown(written)}: {error}") from None
+    except yaml_text.FAULTS:
         return written
     plain = isinstance(value, bool | int | float | list | dict) or value is None
     return value if plain else written

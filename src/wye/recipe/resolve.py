@@ -8,20 +8,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
+from wye import yaml_text
 from wye.errors import UsageError
 from wye.files import opened
 from wye.recipe.mistaken import meant_by
-from wye.recipe.overrides import YAML_FAULTS, check_overridable, validated
+from wye.recipe.overrides import check_overridable, validated
 from wye.recipe.parts import HUB, OWN_FILES
 from wye.recipe.schedules import ScheduleSettings, read_schedule
 from wye.recipe.schema import DataSettings, Recipe, TrainSettings
 from wye.recipe.settings import Count
 from wye.registry import suggest
-from wye.studies.load import merge, normalized, row_names, row_settings, studies, yaml_loader
+from wye.studies.load import merge, normalized, row_names, row_settings, studies
 from wye.wording import legible, shown
 
 logger = logging.getLogger("wye")
@@ -180,8 +180,8 @@ def _read(path: Path) -> dict[str, Any]:
     if len(written) > LARGEST:
         raise UsageError(f"{path} is larger than 1 MB, which no recipe is")
     try:
-        content = yaml.load(written.decode(), Loader=yaml_loader())
-    except YAML_FAULTS as error:
+        content = yaml_text.load(written.decode())
+    except yaml_text.FAULTS as error:
         if isinstance(error, RecursionError) or "maximum nesting depth" in str(error):
             reason = "it is nested too deeply"
             raise UsageError(f"{path} is not YAML that can be read: {reason}") from None

@@ -9,15 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel
 
+from wye import yaml_text
 from wye._version import __version__
 from wye.cards import as_html, as_text, shown_metrics, strip
 from wye.errors import MachineError, UsageError, WyeError
 from wye.files import check_file
 from wye.metrics import metrics_of
-from wye.recipe.overrides import YAML_FAULTS, validated
+from wye.recipe.overrides import validated
 from wye.recipe.parts import BEST, EPOCHS, LAST
 from wye.recipe.resolve import LARGEST
 from wye.recipe.schema import Recipe
@@ -25,7 +25,6 @@ from wye.registry import suggest
 from wye.runs.folder import RUNS, RunFolder
 from wye.runs.pictures import Examples, Mistakes
 from wye.runs.schema import Config, Environment, Epoch, Result, checked, from_json, read_text
-from wye.studies.load import yaml_loader
 from wye.wording import plain, shown
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Run:
     def recipe(self) -> Recipe:
         """The resolved recipe."""
         path = self.path / "recipe.yaml"
-        content = read_text(path, lambda text: yaml.load(text, Loader=yaml_loader()), LARGEST)
+        content = read_text(path, yaml_text.load, LARGEST)
         if not isinstance(content, dict):
             raise MachineError(f"{path} is damaged: it holds no recipe")
         try:
@@ -299,7 +298,7 @@ def complete_runs(root: Path) -> Iterator[Run]:
                 yield run
         except UsageError:
             continue
-        except (WyeError, OSError, *YAML_FAULTS):
+        except (WyeError, OSError, *yaml_text.FAULTS):
             logger.warning("%s is damaged; it is left out", path.parent)
 
 
@@ -310,10 +309,10 @@ def _recipe(text: str, known: dict[str, Recipe]) -> Recipe:
     """
     seeds = SEED.findall(text)
     if len(seeds) != 1:
-        return validated(yaml.load(text, Loader=yaml_loader()))
+        return validated(yaml_text.load(text))
     common = SEED.sub("seed: 0", text)
     if common not in known:
-        known[common] = validated(yaml.load(common, Loader=yaml_loader()))
+        known[common] = validated(yaml_text.load(common))
     return known[common].model_copy(update={"seed": int(seeds[0])})
 
 

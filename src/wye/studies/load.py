@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from wye import yaml_text
 from wye.errors import UsageError
 from wye.registry import suggest
 from wye.wording import shown, wording
@@ -121,7 +122,7 @@ def load_study(path: Path) -> Study:
         UsageError: the file is not a study; the message names the key.
     """
     try:
-        content = yaml.load(path.read_text(), Loader=yaml_loader())
+        content = yaml_text.load(path.read_text())
         return Study.model_validate(content)
     except yaml.YAMLError as error:
         raise UsageError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from None
@@ -208,25 +209,3 @@ def normalized(settings: dict[str, Any]) -> dict[str, Any]:
     if isinstance(full.get("data"), str):
         full["data"] = {"name": full["data"]}
     return full
-
-
-@cache
-def yaml_loader() -> type[Any]:
-    """The C loader where PyYAML has it: ten times quicker, and `wye list` reads every study.
-
-    It refuses a key that is there twice, of which YAML's own would silently take the last.
-    """
-    base: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen = set()
-            for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-                name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
-                if name in seen:
-                    line = key.start_mark.line + 1
-                    raise yaml.YAMLError(f"line {line}: the key {shown(key.value)} is there twice")
-                seen.add(name)
-            return super().construct_mapping(node, deep)
-
-    return Loader

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
+from wye import yaml_text
 from wye.files import opened
 from wye.runs.run import Run
 
@@ -53,7 +52,7 @@ class Tracked:
         """Every setting by dotted key, and where the run was made, under `environment`."""
         made = self.run.environment
         environment = {key: made[key] for key in ENVIRONMENT if made.get(key) is not None}
-        dumped = {**yaml.safe_load(self.recipe), "environment": environment}
+        dumped = {**yaml_text.load(self.recipe), "environment": environment}
         return dict(_dotted(dumped))
 
 
