@@ -20,7 +20,7 @@ PACKAGE = Path(wye.__file__).parent
 # evidence > plots > report, on common ground, under the Python interface and the command line.
 STAGES = [
     {"__init__", "_version", "wording", "errors", "machine"},
-    {"apart", "files"},
+    {"apart", "files", "yaml_text"},
     {"registry", "streams", "batch"},
     {"metrics"},
     {"cards"},
