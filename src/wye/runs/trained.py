@@ -62,23 +62,7 @@ class Prediction(NamedTuple):
 class Trained(nn.Module):
     """The network of a run between images as they come and tensors that can be differentiated.
 
-    Attributes:
-        network: the module without the preprocessing.
-        classes: names of the classes.
-        shape: `(C, H, W)` of one image as the encoder sees it.
-        pixels: `(C, H, W)` of the images that are handed in, before the recipe's `data.view`.
-        views: what an image is classified by, as in the run's measurement; the logits are their
-            mean, but in training.
-        reading: how the run's own images became those; None of a data set by name.
-        latent_size: values of a latent code, all that the decoder is given.
-        reference: how it did on the run's validation images, see `wye.runs.reference`; None in a
-            run of an earlier version.
-
-    Args:
-        config: what `config.json` holds.
-        weights: the network's state dict.
-        trainable: whether its parameters learn; without, it is in inference mode and frozen.
-        recipe: what `recipe.yaml` holds, to be handed on with the model.
+    Its attributes and arguments are those of `wye.Model`.
     """
 
     def __init__(
