@@ -70,13 +70,15 @@ $(SUPPLY)/pip-licenses:
 supply: env $(SUPPLY)/pip-licenses
 	@{ echo "# The releases that the Makefile installs and tests with; written by make supply."; \
 		$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
-	@# torch's build for CPUs is a file of its own, beside those of the index.
+	@# torch is its build for CPUs, a file of its own: the index's asks for several GB of CUDA.
 	@rm -rf build/torch && $(BIN)/python -m pip download --quiet --disable-pip-version-check \
 		--no-deps -d build/torch "torch==$$($(BIN)/pip freeze | sed -n 's/^torch==//p')"
+	@grep -v '^torch==' constraints.txt > build/others.txt
 	@{ echo "# The hashes of all files of these releases; written by make supply."; \
-		$(SUPPLY)/uv pip compile --quiet constraints.txt --generate-hashes --no-deps --no-header \
+		$(BIN)/pip freeze | sed -n 's/^torch==.*/& \\/p'; \
+		echo "    --hash=sha256:$$(sha256sum build/torch/* | cut -c1-64)"; \
+		$(SUPPLY)/uv pip compile --quiet build/others.txt --generate-hashes --no-deps --no-header \
 			--no-annotate --python $(BIN)/python; } > locked.txt
-	@sed -i "/^torch==/a \    --hash=sha256:$$(sha256sum build/torch/* | cut -c1-64) \\\\" locked.txt
 	@{ echo "# Licences of the environment"; echo; \
 		echo "Of every package that \`make env\` installs, Wye's extras and tools among them, as their"; \
 		echo "metadata say; written by \`make supply\`. \`pip install .\` alone brings far fewer."; echo; \
