@@ -101,9 +101,8 @@ def listing_of(path: str | Path) -> Listing:
         if (table := table_beside(root)) is None:
             beside = [f"did you mean {path}?" for path in _offered(root)[:3]]
             raise UsageError("; ".join([str(error), *beside])) from None
-        found = list_table(table)
-        found.notes.append(f"the folder has no classes of its own: {table.name} says them")
-        return found
+        table.notes.append(f"the folder has no classes of its own: {table.root.name} says them")
+        return table
     check_same_classes(root, found)
     return found
 

@@ -14,10 +14,10 @@ from PIL import Image
 from wye.data.inspection import LeftOut
 from wye.data.layout import recognise
 from wye.data.masks import Masks, without_mask_files
-from wye.data.reading import SUFFIXES, looks_like_an_image, open_image, suffixes
+from wye.data.reading import looks_like_an_image, open_image, suffixes
 from wye.data.tree import Layout, Place, Tree
 from wye.errors import UsageError
-from wye.recipe.parts import OWN_FILES
+from wye.recipe.parts import OWN_FILES, PICTURES
 from wye.wording import legible
 
 SYSTEM = (
@@ -159,7 +159,7 @@ class _Scan:
         suffix = path.suffix.lower()
         if suffix in suffixes():
             return True
-        if suffix in SUFFIXES:
+        if suffix in PICTURES:
             self.left_out[f"{suffix} files, which Pillow cannot read here"].append(name)
             return False
         odd = not suffix or len(suffix) > 6 or suffix[1:].isdigit() or " " in suffix

@@ -17,14 +17,9 @@ from torch import Tensor
 from wye.data.deep_colour import is_deep, planes
 from wye.data.opening import LARGE, most_pixels, open_bounded, shrunk
 from wye.errors import UsageError
+from wye.recipe.parts import PICTURES
 from wye.wording import plain
 
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp"),
-    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".avif"),
-    *(".heic", ".heif", ".hif"),
-)
-"""Of files that are read where Pillow, with the plug-ins that are here, can read them."""
 READ_ERRORS = (
     *(OSError, ValueError, SyntaxError, OverflowError, MemoryError, EOFError, KeyError, IndexError),
     Image.DecompressionBombError,
@@ -69,7 +64,7 @@ def suffixes() -> tuple[str, ...]:
     else:
         pillow_heif.register_heif_opener()
     known = Image.registered_extensions()
-    return tuple(suffix for suffix in SUFFIXES if known.get(suffix) in Image.OPEN)
+    return tuple(suffix for suffix in PICTURES if known.get(suffix) in Image.OPEN)
 
 
 @cache

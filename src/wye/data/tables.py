@@ -90,15 +90,14 @@ def list_table(path: Path, labelled: bool = True) -> Listing:
     return Listing(path, "a table of path and label", list(entries.values()), left_out, notes)
 
 
-def table_beside(folder: Path) -> Path | None:
+def table_beside(folder: Path) -> Listing | None:
     """The one table in a folder that names images in it; None if there is none, or several."""
     fitting = []
     for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in TABLES and p.is_file()):
         try:
-            list_table(path)
+            fitting.append(list_table(path))
         except UsageError:
             continue
-        fitting.append(path)
     return fitting[0] if len(fitting) == 1 else None
 
 
@@ -110,7 +109,7 @@ def check_same_classes(root: Path, found: Listing) -> None:
     """
     if (table := table_beside(root)) is None:
         return
-    said = {entry.file: entry.label for entry in list_table(table).entries if entry.label}
+    said = {entry.file: entry.label for entry in table.entries if entry.label}
     pairs = {
         (entry.label, said[file])
         for entry in found.entries
@@ -122,8 +121,9 @@ def check_same_classes(root: Path, found: Listing) -> None:
         return
     classes = sorted({entry.label for entry in found.entries if entry.label})
     raise UsageError(
-        f"{root}: {table.name} says other classes than the folders ({', '.join(classes[:3])}); give"
-        f" {table} itself, or take it out of the folder if the folders are right"
+        f"{root}: {table.root.name} says other classes than the folders"
+        f" ({', '.join(classes[:3])}); give {table.root} itself, or take it out of the folder"
+        " if the folders are right"
     )
 
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from wye.recipe.parts import OWN_FILES
+from wye.recipe.parts import OWN_FILES, PICTURES
 
 ARCHIVES = (
     *(".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".7z", ".rar"),
     *(".zst", ".lz4"),
-)
-PICTURES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif"),
-    *(".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".avif", ".heic"),
-    *(".heif", ".hif"),
 )
 SHEETS = (".xlsx", ".xls", ".ods", ".parquet", ".feather")
 

@@ -23,6 +23,12 @@ from wye.recipe.settings import (
 
 HUB = "hf:"
 """Begins the name of a data set of the package `datasets`."""
+PICTURES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".avif"),
+    *(".heic", ".heif", ".hif"),
+)
+"""Of files that are read where Pillow, with the plug-ins that are here, can read them."""
 OWN_FILES = (".csv", ".tsv", ".jsonl", ".ndjson", ".npz", ".npy")
 """Suffixes of files that hold, or name, a person's own images."""
 

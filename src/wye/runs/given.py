@@ -23,7 +23,7 @@ from wye.data.folder_names import MASKS, PARTS, normal, part_of
 from wye.data.hub import is_saved
 from wye.data.images import DataSet
 from wye.data.inspection import Unreadable
-from wye.data.listing import ARRAYS, TABLES, Entry, every_image
+from wye.data.listing import ARRAYS, TABLES, Entry, Listing, every_image
 from wye.data.reading import READ_ERRORS, open_image, why
 from wye.data.sources import load
 from wye.data.storage import Pixels, part_size
@@ -119,15 +119,19 @@ def _of_file(item: str, path: Path) -> list[Entry]:
         entries = list_arrays(path, labelled=False).entries
         return [replace(entry, path=f"{item}/{entry.path}") for entry in entries]
     if path.suffix.lower() in TABLES and path.is_file():
-        listing = list_table(path, labelled=False)
-        for note in listing.notes:
-            log.info("%s: %s", item, note)
-        for left in listing.left_out:
-            log.warning(
-                "%s: left out: %d %s (%s)", item, left.count, left.why, ", ".join(left.examples)
-            )
-        return [replace(entry, path=str(entry.file or entry.path)) for entry in listing.entries]
+        return _of_table(list_table(path, labelled=False))
     return listing_of(item).entries
+
+
+def _of_table(table: Listing) -> list[Entry]:
+    """The images of a table, by paths that can be opened."""
+    for note in table.notes:
+        log.info("%s: %s", table.root, note)
+    for left in table.left_out:
+        log.warning(
+            "%s: left out: %d %s (%s)", table.root, left.count, left.why, ", ".join(left.examples)
+        )
+    return [replace(entry, path=str(entry.file or entry.path)) for entry in table.entries]
 
 
 def _of_folder(root: Path, classes: set[str]) -> list[Entry]:
@@ -148,9 +152,11 @@ def _of_folder(root: Path, classes: set[str]) -> list[Entry]:
         )
         for place in places
     ]
-    if not any(entry.label for entry in entries) and (table := table_beside(root)) is not None:
-        log.info("%s: the classes are those that %s says", root, table.name)
-        return _of_file(str(table), table)
+    if any(entry.label for entry in entries):
+        return entries
+    if (table := table_beside(root)) is not None:
+        log.info("%s: the classes are those that %s says", root, table.root.name)
+        return _of_table(table)
     return entries
 
 
